@@ -1,0 +1,41 @@
+import GRPC
+import MeridianAPI
+import Registry
+import Store
+import XDSServer
+
+/// `meridian.v1.Admin`: the operators' side of the control plane.
+struct AdminService<Storage: Store>: Sendable {
+    private static var name: String { "meridian.v1.Admin" }
+
+    let operators: Operator<Storage>
+    let registry: WorkerRegistry<Storage>
+    let discovery: DiscoveryService
+    let counters: @Sendable () -> [String: UInt64]
+
+    func register(in methods: inout MethodTable) {
+        methods.unary(Self.name, "ApplyMesh") { (request: Meridian_V1_ApplyMeshRequest, _) in
+            try await operators.apply(request)
+        }
+        methods.unary(Self.name, "GetMesh") { (_: Meridian_V1_GetMeshRequest, _) in
+            await operators.mesh
+        }
+        methods.unary(Self.name, "SetShares") { (request: Meridian_V1_SetSharesRequest, _) in
+            try await operators.setShares(request)
+        }
+        methods.unary(Self.name, "ListWorkers") {
+            (_: Meridian_V1_ListWorkersRequest, _) -> Meridian_V1_ListWorkersResponse in
+            let workers = await registry.workers()
+            return .with { $0.workers = workers.map { Meridian_V1_Worker($0) } }
+        }
+        methods.unary(Self.name, "ListProxies") {
+            (_: Meridian_V1_ListProxiesRequest, _) -> Meridian_V1_ListProxiesResponse in
+            let proxies = await discovery.proxies()
+            return .with { $0.proxies = proxies.map { Meridian_V1_Proxy($0) } }
+        }
+        methods.unary(Self.name, "GetCounters") {
+            (_: Meridian_V1_GetCountersRequest, _) -> Meridian_V1_GetCountersResponse in
+            .with { $0.counters = counters() }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import EnvoyAPI
+import Foundation
+import GRPC
+import GRPCAPI
+package import Logging
+import Membership
+import MeridianAPI
+import Mesh
+import NIOPosix
+package import Primitives
+import Registry
+import ServiceLifecycle
+import Store
+import XDSServer
+import YAML
+
+/// What one control plane process is started with.
+package struct ControlPlaneConfiguration: Sendable {
+    package var listen: EndpointAddress
+    /// Where the embedded store keeps its file; made when it is missing.
+    package var dataDirectory: String
+    /// The mesh description for a store that has none yet.
+    package var meshPath: String?
+
+    package init(listen: EndpointAddress, dataDirectory: String, meshPath: String?) {
+        self.listen = listen
+        self.dataDirectory = dataDirectory
+        self.meshPath = meshPath
+    }
+}
+
+/// A control plane that can't be started as it was asked to.
+package struct ControlPlaneStartError: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// The control plane: xDS, the worker registry and the admin API on one port, over one store.
+package struct ControlPlane: Sendable {
+    private let configuration: ControlPlaneConfiguration
+    private let logger: Logger
+
+    package init(_ configuration: ControlPlaneConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Serves until SIGTERM or SIGINT.
+    ///
+    /// Nothing is served before the store has been read, so that no proxy is ever given an emptier mesh than it had.
+    ///
+    /// - Parameter onReady: told the address once everything is served.
+    package func run(onReady: @escaping @Sendable (EndpointAddress) -> Void) async throws {
+        let store = try await openStore()
+        let loaded = try await loadMesh(store)
+        let state = MeshState(mesh: loaded.mesh, shares: loaded.shares)
+        let discovery = DiscoveryService(logger: logger) { node throws(RefusedNode) in
+            try state.view(of: node)
+        }
+        let registry = WorkerRegistry(
+            directory: state.directory,
+            store: store,
+            observer: EndpointPublisher(state: state, discovery: discovery),
+            logger: logger
+        )
+        try await registry.restore()
+        let operators = Operator(
+            store: store, state: state, registry: registry, current: loaded.current, logger: logger)
+        let counters = CounterSources()
+        let health = HealthService()
+        var methods = MethodTable()
+        discovery.register(in: &methods)
+        RegistrationService(registry: registry).register(in: &methods)
+        AdminService(operators: operators, registry: registry, discovery: discovery) { counters.values }
+            .register(in: &methods)
+        health.register(in: &methods)
+        ReflectionService(files: MeridianDescriptors.files + GRPCDescriptors.files + EnvoyDescriptors.files)
+            .register(in: &methods)
+        let server = GRPCServer(
+            address: configuration.listen, methods: methods, group: MultiThreadedEventLoopGroup.singleton,
+            logger: logger)
+        counters.add { server.counters }
+        counters.add { discovery.counters }
+        let address = try await server.start()
+        health.set(.serving)
+        onReady(address)
+        // The last one is shut down first: the registry ends its streams before the server could break them, so that no
+        // worker is taken for dead.
+        let services = ServiceGroup(
+            services: [server, discovery, registry], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        try await services.run()
+        await store.close()
+    }
+
+    private func openStore() async throws -> SQLiteStore {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: configuration.dataDirectory, withIntermediateDirectories: true)
+        } catch {
+            throw ControlPlaneStartError(
+                description: "cannot make the data directory \(configuration.dataDirectory): \(error)")
+        }
+        let path = configuration.dataDirectory + "/meridian.db"
+        do {
+            return try await SQLiteStore.open(SQLiteStore.Configuration(path: path))
+        } catch {
+            throw ControlPlaneStartError(description: "cannot open the store \(path): \(error)")
+        }
+    }
+
+    private struct Loaded {
+        let mesh: Mesh
+        let shares: Shares
+        let current: (fileName: String, yaml: String, revision: Revision)
+    }
+
+    /// The store's mesh, or the file's for a store that has none: what operators applied outlives a restart.
+    private func loadMesh(_ store: SQLiteStore) async throws -> Loaded {
+        let file = try configuration.meshPath.map { try MeshFile(path: $0) }
+        let stored = try await store.get(MeshRecords.meshKey)
+        if let entry = stored.entries.first {
+            let (fileName, yaml) = try MeshRecords.decodeMesh(entry.value)
+            if let file, file.yaml != yaml {
+                logger.warning(
+                    "the store's mesh is used; the file differs: apply it with `meridian apply -f`",
+                    metadata: ["file": "\(file.path)", "revision": "\(entry.modRevision)"])
+            }
+            let mesh = try Mesh.parse(yaml, file: fileName)
+            let sharesEntry = try await store.get(MeshRecords.sharesKey).entries.first
+            let shares = try sharesEntry.map { try MeshRecords.decodeShares($0.value, mesh: mesh) }
+            return Loaded(
+                mesh: mesh, shares: shares ?? Shares(), current: (fileName, yaml, entry.modRevision))
+        }
+        guard let file else {
+            throw ControlPlaneStartError(
+                description: "the store has no mesh yet: start with --mesh FILE once")
+        }
+        let mesh = try Mesh.parse(file.yaml, file: file.path)
+        let record = try MeshRecords.encode(fileName: file.path, yaml: file.yaml)
+        let result = try await store.commit(Transaction(success: [.put(MeshRecords.meshKey, record)]))
+        return Loaded(mesh: mesh, shares: Shares(), current: (file.path, file.yaml, result.revision))
+    }
+}
+
+/// A mesh description as it lies on the disk.
+private struct MeshFile {
+    let path: String
+    let yaml: String
+
+    init(path: String) throws {
+        self.path = path
+        do {
+            yaml = try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw ControlPlaneStartError(description: "cannot read the mesh file \(path)")
+        }
+    }
+}

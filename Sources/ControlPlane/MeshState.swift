@@ -1,0 +1,127 @@
+import EnvoyAPI
+import Membership
+import Mesh
+import Primitives
+import Routing
+import Synchronization
+import Translation
+import XDSCore
+import XDSServer
+
+/// The mesh, the operators' shares and the endpoints, and the views that follow from them.
+///
+/// One view for each scope that a node has asked for. A change is decided and translated under one lock, so changes
+/// happen one after the other; the views tell their streams after it is released.
+final class MeshState: Sendable {
+    /// Scopes with a view; a node with a new one is refused beyond it.
+    ///
+    /// A scope is a region, a zone and a listen address, so a mesh has a few; more are a misconfigured fleet.
+    private static let maximumScopes = 10_000
+
+    private struct State {
+        var translator: Translator
+        var views: [Scope: PublishedView] = [:]
+        var lastView: UInt64 = 0
+    }
+
+    private let state: Mutex<State>
+
+    init(mesh: Mesh, shares: Shares = Shares()) {
+        state = Mutex(State(translator: Translator(mesh: mesh, shares: shares)))
+    }
+
+    var mesh: Mesh { state.withLock { $0.translator.mesh } }
+    var shares: Shares { state.withLock { $0.translator.shares } }
+
+    /// What registrations are checked against.
+    var directory: MeshDirectory {
+        let mesh = mesh
+        return MeshDirectory(
+            regions: Dictionary(uniqueKeysWithValues: mesh.regions.map { ($0.name, Set($0.zones)) }),
+            services: Dictionary(uniqueKeysWithValues: mesh.services.map { ($0.name, $0.lease) })
+        )
+    }
+
+    // MARK: - Changes
+
+    /// Replaces the mesh, and the shares by what is left of them in it.
+    func meshChanged(to mesh: Mesh, shares: Shares) {
+        update { translator in
+            translator.meshChanged(to: mesh)
+            translator.sharesChanged(to: shares)
+        }
+    }
+
+    func sharesChanged(to shares: Shares) {
+        update { $0.sharesChanged(to: shares) }
+    }
+
+    private func update(_ change: (inout Translator) -> Void) {
+        let published = state.withLock { state in
+            change(&state.translator)
+            return state.views.compactMap { scope, view -> PublishedView? in
+                // A scope whose region has left the mesh keeps its last configuration: its sidecars go on as they are.
+                guard state.translator.mesh.region(named: scope.region) != nil else { return nil }
+                return view.replace(with: state.translator.resources(for: scope)) ? view : nil
+            }
+        }
+        for view in published { view.notifyStreams() }
+    }
+
+    // MARK: - Reading
+
+    /// The view of the node's scope, made when it is the first one. Throws when the node's own words make no scope.
+    func view(of node: Envoy_Config_Core_V3_Node) throws(RefusedNode) -> PublishedView {
+        let outcome: Result<PublishedView, RefusedNode> = state.withLock { state in
+            do throws(InvalidNode) {
+                let scope = try Scope(node: node, mesh: state.translator.mesh)
+                if let view = state.views[scope] { return .success(view) }
+                guard state.views.count < Self.maximumScopes else {
+                    return .failure(.exhausted("\(Self.maximumScopes) scopes have a view already"))
+                }
+                state.lastView += 1
+                let view = PublishedView(id: ViewID(state.lastView))
+                _ = view.replace(with: state.translator.resources(for: scope))
+                state.views[scope] = view
+                return .success(view)
+            } catch {
+                return .failure(.invalid("\(error)"))
+            }
+        }
+        return try outcome.get()
+    }
+}
+
+extension MeshState {
+    /// Whole new lists of endpoints, by service.
+    func endpointsChanged(_ endpoints: [ServiceName: [MemberEndpoint]]) {
+        update { translator in
+            for (service, members) in endpoints {
+                translator.endpointsChanged(of: service, to: members.map { Endpoint($0) })
+            }
+        }
+    }
+}
+
+extension Endpoint {
+    fileprivate init(_ member: MemberEndpoint) {
+        self.init(
+            workerID: member.workerID,
+            address: member.address,
+            locality: member.locality,
+            capacity: member.capacity,
+            health: Health(member.health),
+            version: member.version
+        )
+    }
+}
+
+extension Endpoint.Health {
+    fileprivate init(_ health: MemberHealth) {
+        switch health {
+        case .serving: self = .serving
+        case .notServing: self = .notServing
+        case .draining: self = .draining
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import GRPC
+import Logging
+import MeridianAPI
+import Mesh
+import Primitives
+import Registry
+import Store
+import YAML
+
+/// What operators change: each change is checked, stored, and only then takes effect.
+actor Operator<Storage: Store> {
+    private let store: Storage
+    private let state: MeshState
+    private let registry: WorkerRegistry<Storage>
+    private let logger: Logger
+    private var current: (fileName: String, yaml: String, revision: Revision)
+
+    init(
+        store: Storage, state: MeshState, registry: WorkerRegistry<Storage>,
+        current: (fileName: String, yaml: String, revision: Revision), logger: Logger
+    ) {
+        self.store = store
+        self.state = state
+        self.registry = registry
+        self.current = current
+        self.logger = logger
+    }
+
+    var mesh: Meridian_V1_GetMeshResponse {
+        .with {
+            $0.fileName = current.fileName
+            $0.yaml = current.yaml
+            $0.revision = UInt64(current.revision.rawValue)
+            $0.shares = state.shares.wire
+        }
+    }
+
+    func apply(_ request: Meridian_V1_ApplyMeshRequest) async throws -> Meridian_V1_ApplyMeshResponse {
+        let mesh: Mesh
+        do {
+            mesh = try Mesh.parse(request.yaml, file: request.fileName)
+        } catch {
+            throw GRPCError(.invalidArgument, "\(error)")
+        }
+        var shares = state.shares
+        let dropped = shares.meshChanged(to: mesh)
+        // Whoever gave no revision wants the file to stand, whatever was there.
+        let compares: [Transaction.Compare] =
+            request.expectedRevision == 0
+            ? []
+            : [.modRevision(MeshRecords.meshKey, .equal, Revision(Int64(clamping: request.expectedRevision)))]
+        let revision = try await commit(
+            compares,
+            [
+                .put(
+                    MeshRecords.meshKey,
+                    try MeshRecords.encode(fileName: request.fileName, yaml: request.yaml)),
+                .put(MeshRecords.sharesKey, try MeshRecords.encode(shares)),
+            ])
+        current = (request.fileName, request.yaml, revision)
+        state.meshChanged(to: mesh, shares: shares)
+        await registry.directoryChanged(to: state.directory)
+        for entry in dropped {
+            logger.warning(
+                "shares were dropped: the new mesh has no place for them",
+                metadata: ["service": "\(entry.service)", "from": "\(entry.from)"])
+        }
+        return .with { $0.revision = UInt64(revision.rawValue) }
+    }
+
+    func setShares(_ request: Meridian_V1_SetSharesRequest) async throws -> Meridian_V1_SetSharesResponse {
+        var shares = state.shares
+        do {
+            try shares.set(
+                request.percentByRegion, of: ServiceName(request.service),
+                from: RegionName(request.fromRegion), in: state.mesh)
+        } catch {
+            throw GRPCError(.invalidArgument, "\(error)")
+        }
+        let revision = try await commit([], [.put(MeshRecords.sharesKey, try MeshRecords.encode(shares))])
+        state.sharesChanged(to: shares)
+        return .with { $0.revision = UInt64(revision.rawValue) }
+    }
+
+    private func commit(
+        _ compares: [Transaction.Compare], _ operations: [Transaction.Operation]
+    ) async throws -> Revision {
+        let result: TransactionResult
+        do {
+            result = try await store.commit(Transaction(compares: compares, success: operations))
+        } catch {
+            throw GRPCError(.unavailable, "the change can't be stored: \(error)")
+        }
+        guard result.succeeded else {
+            throw GRPCError(
+                .failedPrecondition,
+                "expected_revision: the mesh is at revision \(current.revision) by now; get it and try again")
+        }
+        return result.revision
+    }
+}

@@ -1,0 +1,227 @@
+package import HTTP2
+package import NIOCore
+import NIOPosix
+package import Primitives
+package import SwiftProtobuf
+
+/// The bounds of one client.
+package struct GRPCClientConfiguration: Sendable {
+    package var connectTimeout: Duration = .seconds(2)
+    /// The delay after a failed connection attempt, doubling up to the maximum.
+    package var backoffBase: Duration = .milliseconds(100)
+    package var backoffMaximum: Duration = .seconds(5)
+    /// Bytes of one message.
+    package var maximumMessageBytes = 4 * 1024 * 1024
+    /// Calls that may wait for the connection.
+    package var maximumWaitingCalls = 1024
+    /// Silence after which the connection is probed, and silence after the probe that ends it.
+    package var keepaliveInterval: Duration = .seconds(10)
+    package var keepaliveTimeout: Duration = .seconds(5)
+
+    package init() {}
+}
+
+/// A gRPC client over one connection, which is made when a call needs it and made again when it is lost.
+///
+/// Several addresses are tried in order; the first that answers is used.
+// SAFETY (@unchecked Sendable): every stored `var` is touched on the executor's event loop only; the entry points go
+// there first.
+package final class GRPCClient: @unchecked Sendable {
+    private let addresses: [EndpointAddress]
+    private let configuration: GRPCClientConfiguration
+    private let executor: EventLoopExecutor
+    private let authority: String
+    private let counters = ConnectionCounters()
+    private var connectivity = Connectivity<HTTP2Connection>()
+    private var backoff: Backoff
+    /// The connection whose SETTINGS are awaited.
+    private var attempt: HTTP2Connection?
+    private var waiting: [UnsafeContinuation<Void, any Error>] = []
+
+    /// - Precondition: there is at least one address.
+    package init(
+        addresses: [EndpointAddress],
+        configuration: GRPCClientConfiguration = GRPCClientConfiguration(),
+        eventLoop: any EventLoop
+    ) {
+        precondition(!addresses.isEmpty, "a client needs an address")
+        self.addresses = addresses
+        self.configuration = configuration
+        self.executor = EventLoopExecutor(eventLoop: eventLoop)
+        self.authority = addresses[0].description
+        self.backoff = Backoff(base: configuration.backoffBase, maximum: configuration.backoffMaximum)
+    }
+
+    private var eventLoop: any EventLoop { executor.eventLoop }
+
+    // MARK: - Calls
+
+    /// Opens a call, connecting first when there is no connection.
+    ///
+    /// Throws UNAVAILABLE when no address can be reached.
+    package func open(
+        _ path: String, metadata: Metadata = Metadata(), timeout: Duration? = nil
+    ) async throws -> ClientCall {
+        guard eventLoop.inEventLoop else {
+            return try await withTaskExecutorPreference(executor) {
+                try await self.open(path, metadata: metadata, timeout: timeout)
+            }
+        }
+        // A connection can end between becoming ready and being used; a server that keeps doing so is no use.
+        for _ in 0..<3 {
+            guard let connection = try await readyConnection() else { continue }
+            let call = ClientCall(
+                executor: executor, maximumMessageBytes: configuration.maximumMessageBytes)
+            let headers = requestHeaders(path, metadata: metadata, timeout: timeout)
+            if let stream = connection.open(headers, endStream: false, delegate: call) {
+                call.opened(stream, timeout: timeout)
+                return call
+            }
+            connectivity.connectionEnded(connection)
+        }
+        throw GRPCError(.unavailable, "the connection to \(authority) ended as the call began")
+    }
+
+    /// One request, one response. Throws `GRPCError` when the status is not OK.
+    package func unary<Request: Message, Response: Message>(
+        _ path: String, _ request: Request, metadata: Metadata = Metadata(), timeout: Duration? = nil
+    ) async throws -> Response {
+        let frame = try GRPCFrame(request)
+        let bytes = try await withTaskExecutorPreference(executor) {
+            let call = try await self.open(path, metadata: metadata, timeout: timeout)
+            call.sendOnly(frame)
+            guard let response = try await call.next() else {
+                throw GRPCError(.internal, "the server ended the call without a message")
+            }
+            guard try await call.next() == nil else {
+                throw GRPCError(.internal, "the server answered a unary call with two messages")
+            }
+            return response
+        }
+        return try Response(grpcMessage: bytes)
+    }
+
+    private func requestHeaders(_ path: String, metadata: Metadata, timeout: Duration?) -> HeaderBlock {
+        var headers = HeaderBlock([
+            (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", authority),
+            ("te", "trailers"), ("content-type", "application/grpc"), ("user-agent", "grpc-swift-meridian"),
+        ])
+        if let timeout {
+            headers.append(name: "grpc-timeout", value: GRPCTimeout.format(timeout))
+        }
+        metadata.append(to: &headers)
+        return headers
+    }
+
+    // MARK: - The connection
+
+    /// Nil after a wait: look again.
+    private func readyConnection() async throws -> HTTP2Connection? {
+        switch connectivity.callStarted() {
+        case .use(let connection): return connection
+        case .fail(let error): throw error
+        case .wait(let connect):
+            guard waiting.count < configuration.maximumWaitingCalls else {
+                throw GRPCError(
+                    .resourceExhausted, "\(waiting.count) calls wait for a connection to \(authority)")
+            }
+            try await withUnsafeThrowingContinuation { continuation in
+                waiting.append(continuation)
+                if connect { self.connect(to: addresses[...], failures: []) }
+            }
+            return nil
+        }
+    }
+
+    private func connect(to candidates: ArraySlice<EndpointAddress>, failures: [String]) {
+        guard let address = candidates.first else {
+            return connectFailed(
+                GRPCError(.unavailable, "cannot connect: \(failures.joined(separator: "; "))"))
+        }
+        let bootstrap = ClientBootstrap(group: eventLoop)
+            .connectTimeout(TimeAmount(configuration.connectTimeout))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try self.prepare(channel) }
+            }
+        bootstrap.connect(host: address.host, port: Int(address.port)).assumeIsolated()
+            .whenFailure { error in
+                self.executor.batch {
+                    self.connect(
+                        to: candidates.dropFirst(), failures: failures + ["\(address): \(reason(error))"])
+                }
+            }
+    }
+
+    private func prepare(_ channel: any Channel) throws {
+        var http2 = HTTP2Configuration()
+        http2.keepaliveInterval = TimeAmount(configuration.keepaliveInterval)
+        http2.keepaliveTimeout = TimeAmount(configuration.keepaliveTimeout)
+        let connection = HTTP2Connection(
+            openingOn: executor, configuration: http2, counters: counters, delegate: self)
+        attempt = connection
+        try channel.pipeline.syncOperations.addHandler(connection)
+    }
+
+    private func connectFailed(_ error: GRPCError) {
+        attempt = nil
+        guard connectivity.connectFailed(error) else { return }
+        var random = SystemRandomNumberGenerator()
+        eventLoop.scheduleTask(in: TimeAmount(backoff.failed(using: &random))) {
+            self.connectivity.backoffEnded()
+        }
+        let failed = waiting
+        waiting = []
+        for continuation in failed { continuation.resume(throwing: error) }
+    }
+
+    /// Closes the connection; calls in flight end with UNAVAILABLE, and so does every later one.
+    package func close() async {
+        guard eventLoop.inEventLoop else {
+            return await withTaskExecutorPreference(executor) { await self.close() }
+        }
+        let connection = connectivity.close()
+        let failed = waiting
+        waiting = []
+        for continuation in failed {
+            continuation.resume(throwing: GRPCError(.unavailable, "the client is closed"))
+        }
+        connection?.close(reason: "the client was closed")
+    }
+}
+
+/// The system's words for a failed connection attempt, without NIO's.
+private func reason(_ error: any Error) -> String {
+    guard let failure = error as? NIOConnectionError else { return "\(error)" }
+    if let first = failure.connectionErrors.first?.error as? IOError {
+        return String(cString: strerror(first.errnoCode))
+    }
+    return failure.connectionErrors.isEmpty ? "the name does not resolve" : "\(failure)"
+}
+
+extension GRPCClient: HTTP2ConnectionDelegate {
+    package func connectionIsReady(_ connection: HTTP2Connection) {
+        // A server may send SETTINGS again on a connection that is in use.
+        guard connection === attempt else { return }
+        attempt = nil
+        guard connectivity.connected(connection) else {
+            return connection.close(reason: "the client was closed")
+        }
+        backoff.succeeded()
+        let ready = waiting
+        waiting = []
+        for continuation in ready { continuation.resume() }
+    }
+
+    package func connectionIsDraining(_ connection: HTTP2Connection) {
+        connectivity.connectionEnded(connection)
+    }
+
+    package func connectionClosed(_ connection: HTTP2Connection, reason: String) {
+        connectivity.connectionEnded(connection)
+        // A server that closes before its SETTINGS leaves the calls that wait for them behind.
+        if connection === attempt {
+            connectFailed(GRPCError(.unavailable, "the connection to \(authority) was lost: \(reason)"))
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import HTTP2
+package import Logging
+package import NIOCore
+import NIOPosix
+package import Primitives
+import ServiceLifecycle
+import Synchronization
+
+/// A server that could not start.
+package struct ServerStartError: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// A gRPC server on one address.
+package final class GRPCServer: Service {
+    private let core: ServerCore
+    private let address: EndpointAddress
+    private let group: any EventLoopGroup
+    private let executors: EventLoopExecutors
+    private let http2Counters = ConnectionCounters()
+    private let connections = Mutex<[ObjectIdentifier: NIOLoopBound<HTTP2Connection>]>([:])
+    private let listener = Mutex<(any Channel)?>(nil)
+
+    /// Port 0 takes a free one; `start` tells which.
+    package init(
+        address: EndpointAddress,
+        methods: MethodTable,
+        configuration: GRPCServerConfiguration = GRPCServerConfiguration(),
+        group: any EventLoopGroup,
+        logger: Logger
+    ) {
+        self.core = ServerCore(configuration: configuration, methods: methods, logger: logger)
+        self.address = address
+        self.group = group
+        self.executors = EventLoopExecutors(group: group)
+    }
+
+    /// Counters of calls and connections by metric name.
+    package var counters: [String: UInt64] {
+        http2Counters.values.merging(core.counters.values) { first, _ in first }
+    }
+
+    package var openConnections: Int { connections.withLock { $0.count } }
+
+    /// Listens and returns the address with the port that was taken.
+    ///
+    /// Throws `ServerStartError` with one line that names the address.
+    @discardableResult
+    package func start() async throws -> EndpointAddress {
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // Small reads first: an idle connection costs kilobytes, a busy one grows to 64.
+            .childChannelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 2048, maximum: 65_536)
+            )
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try self.accept(channel) }
+            }
+        do {
+            let channel = try await bootstrap.bind(host: address.host, port: Int(address.port)).get()
+            listener.withLock { $0 = channel }
+            guard let port = channel.localAddress?.port else { return address }
+            return EndpointAddress(host: address.host, port: UInt16(port))
+        } catch let error as IOError {
+            throw ServerStartError(description: "cannot listen on \(address): \(Self.reason(error))")
+        } catch {
+            throw ServerStartError(description: "cannot listen on \(address): \(error)")
+        }
+    }
+
+    private static func reason(_ error: IOError) -> String {
+        switch error.errnoCode {
+        case EADDRINUSE: "the address is in use by another process"
+        case EACCES: "permission denied"
+        case EADDRNOTAVAIL: "no network interface has this address"
+        default: error.description
+        }
+    }
+
+    private func accept(_ channel: any Channel) throws {
+        let executor = executors[channel.eventLoop]
+        let core = core
+        let connection = HTTP2Connection(
+            acceptingOn: executor,
+            configuration: core.configuration.http2,
+            counters: http2Counters,
+            accept: { stream in ServerCall(core: core, executor: executor, stream: stream) }
+        )
+        let id = ObjectIdentifier(connection)
+        let isAccepted = connections.withLock { connections in
+            guard connections.count < core.configuration.maximumConnections else { return false }
+            connections[id] = NIOLoopBound(connection, eventLoop: channel.eventLoop)
+            return true
+        }
+        guard isAccepted else {
+            throw GRPCError(.resourceExhausted, "the server has its maximum of connections")
+        }
+        channel.closeFuture.whenComplete { _ in
+            self.connections.withLock { _ = $0.removeValue(forKey: id) }
+        }
+        try channel.pipeline.syncOperations.addHandler(connection)
+    }
+
+    /// Serves until the service group shuts down, then lets the calls in flight end.
+    package func run() async throws {
+        if listener.withLock({ $0 == nil }) { try await start() }
+        try await gracefulShutdown()
+        await shutDown()
+    }
+
+    /// Stops listening, sends GOAWAY, and returns when the last call has ended or the drain timeout has passed.
+    package func shutDown() async {
+        let listening = listener.withLock { listener in
+            defer { listener = nil }
+            return listener
+        }
+        try? await listening?.close()
+        let open = connections.withLock { $0.values.map { $0 } }
+        for connection in open {
+            connection.eventLoop.execute { connection.value.shutDownGracefully() }
+        }
+        for connection in open {
+            _ = try? await connection.eventLoop.submit { connection.value.closeFuture }.get()?.get()
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import DequeModule
+import HTTP2
+import NIOCore
+
+/// The messages that one side of a call has received and its reader has not taken yet.
+///
+/// Confined to the event loop. It holds back the peer's window while complete messages wait: at most one window
+/// and one message are ever held, however slowly they are read.
+struct MessageInbox {
+    private enum State {
+        case open
+        /// The peer has sent all; what is queued can still be read, then comes nil or the error.
+        case ended(GRPCError?)
+        case failed(any Error)
+    }
+
+    private var deframer: MessageDeframer
+    private var queue = Deque<ByteBuffer>()
+    private var state = State.open
+    private var waiter: UnsafeContinuation<ByteBuffer?, any Error>?
+    private var unconsumedBytes = 0
+
+    init(maximumMessageBytes: Int) {
+        self.deframer = MessageDeframer(maximumMessageBytes: maximumMessageBytes)
+    }
+
+    /// Takes bytes in; the result is how many of them the peer may replace at once.
+    mutating func received(_ data: UnsafeRawBufferPointer) throws(GRPCError) -> Int {
+        guard case .open = state else { return data.count }
+        // No complete message may be queued while the exclusive access to `deframer` lasts.
+        var complete: [ByteBuffer] = []
+        try deframer.received(data) { complete.append($0) }
+        for message in complete {
+            if let waiter {
+                self.waiter = nil
+                waiter.resume(returning: message)
+            } else {
+                queue.append(message)
+            }
+        }
+        unconsumedBytes += data.count
+        return takeConsumable()
+    }
+
+    /// The peer will send no more; a client's call may have ended with an error.
+    mutating func ended(with error: GRPCError? = nil) throws(GRPCError) {
+        guard case .open = state else { return }
+        guard deframer.isAtBoundary || error != nil else {
+            throw GRPCError(.internal, "the stream ended inside a message")
+        }
+        state = .ended(error)
+        if let error {
+            takeWaiter()?.resume(throwing: error)
+        } else {
+            takeWaiter()?.resume(returning: nil)
+        }
+    }
+
+    /// Nothing more will be read: queued messages are dropped and the reader gets `error`.
+    mutating func fail(_ error: any Error) {
+        if case .failed = state { return }
+        state = .failed(error)
+        queue.removeAll()
+        takeWaiter()?.resume(throwing: error)
+    }
+
+    enum OnNext {
+        /// A message, and how many bytes the peer may replace now.
+        case message(ByteBuffer, consume: Int)
+        case end
+        case fail(any Error)
+        /// Nothing there yet: call `wait`.
+        case wait
+    }
+
+    mutating func next() -> OnNext {
+        if let message = queue.popFirst() {
+            return .message(message, consume: takeConsumable())
+        }
+        switch state {
+        case .open: return .wait
+        case .ended(let error?): return .fail(error)
+        case .ended(nil): return .end
+        case .failed(let error): return .fail(error)
+        }
+    }
+
+    /// - Precondition: `next` said `.wait` just before, and no other reader waits.
+    mutating func wait(_ continuation: UnsafeContinuation<ByteBuffer?, any Error>) {
+        precondition(waiter == nil, "a call's messages have one reader")
+        waiter = continuation
+    }
+
+    private mutating func takeWaiter() -> UnsafeContinuation<ByteBuffer?, any Error>? {
+        defer { waiter = nil }
+        return waiter
+    }
+
+    /// A part of a message must be given back at once, or one longer than the window could never complete.
+    private mutating func takeConsumable() -> Int {
+        guard queue.isEmpty else { return 0 }
+        defer { unconsumedBytes = 0 }
+        return unconsumedBytes
+    }
+}

@@ -1,0 +1,340 @@
+package import HTTP2
+package import NIOCore
+
+/// One call as its server sees it: from the request's headers to the trailers.
+///
+/// Handlers get it as their context. Reading and writing are `async` and always happen on the call's event loop; a
+/// handler that is on another executor is taken there and back.
+// SAFETY (@unchecked Sendable): every stored `var` is touched on `eventLoop` only. The delegate methods are called
+// there; the `async` ones go there first (`onEventLoop`); the synchronous ones check it.
+package final class ServerCall: @unchecked Sendable {
+    private enum Response {
+        case notStarted
+        case headersSent
+        case ended
+    }
+
+    let core: ServerCore
+    private let executor: EventLoopExecutor
+    private var stream: HTTP2Stream?
+    private var headers = HeaderBlock()
+    private var handler: MethodHandler?
+    private var response = Response.notStarted
+    private var inbox: MessageInbox
+    private var task: Task<Void, Never>?
+    private var inline: (any InlineStreamHandler)?
+    private var writeGate = WriteGate()
+    private var deadlineTimer: Scheduled<Void>?
+
+    /// Custom trailers that go out with the status.
+    package var trailers = Metadata()
+    /// When the client gives up, by the `grpc-timeout` that it sent.
+    package private(set) var deadline: NIODeadline?
+
+    init(core: ServerCore, executor: EventLoopExecutor, stream: HTTP2Stream) {
+        self.core = core
+        self.executor = executor
+        self.stream = stream
+        self.inbox = MessageInbox(maximumMessageBytes: core.configuration.maximumMessageBytes)
+    }
+
+    package var eventLoop: any EventLoop { executor.eventLoop }
+    /// The custom metadata that the client sent.
+    package var metadata: Metadata { Metadata(headers) }
+    /// `/package.Service/Method`.
+    package var path: String { headers.first(":path") ?? "" }
+    /// Where the client's connection comes from.
+    package var remoteAddress: SocketAddress? { stream?.connection.remoteAddress }
+
+    // MARK: - Ending the call
+
+    /// Sends the status and ends the call, if it has not ended.
+    package func finish(_ status: GRPCStatus) {
+        eventLoop.preconditionInEventLoop()
+        guard let stream else { return }
+        switch response {
+        case .ended:
+            return
+        case .notStarted:
+            response = .ended
+            var block = HeaderBlock.responseHeaders(core)
+            appendStatus(status, to: &block)
+            stream.respond(block, endStream: true)
+        case .headersSent:
+            response = .ended
+            if status == .ok, trailers.isEmpty {
+                stream.finish(trailers: .okTrailers)
+            } else {
+                var block = HeaderBlock()
+                appendStatus(status, to: &block)
+                stream.finish(trailers: block)
+            }
+        }
+        core.counters.callEnded(status.code)
+        stopTimer()
+    }
+
+    private func fail(_ error: any Error) {
+        let answer = GRPCError.forClient(error)
+        if answer.code == .internal { core.report(error, path: path) }
+        for entry in answer.metadata.entries {
+            switch entry.value {
+            case .text(let text): trailers.add(entry.name, text)
+            case .binary(let bytes): trailers.add(entry.name, bytes)
+            }
+        }
+        finish(answer.status)
+    }
+
+    private func appendStatus(_ status: GRPCStatus, to block: inout HeaderBlock) {
+        block.append(name: "grpc-status", value: String(status.code.rawValue))
+        if !status.message.isEmpty {
+            block.append(name: "grpc-message", value: PercentEncoding.encode(status.message))
+        }
+        trailers.append(to: &block)
+    }
+
+    private func stopTimer() {
+        deadlineTimer?.cancel()
+        deadlineTimer = nil
+    }
+
+    // MARK: - Writing
+
+    /// False while a writer should wait.
+    package var isWritable: Bool { stream?.isWritable ?? false }
+
+    /// Sends custom metadata ahead of the first message.
+    package func sendInitialMetadata(_ metadata: Metadata) {
+        eventLoop.preconditionInEventLoop()
+        guard case .notStarted = response, let stream else { return }
+        var block = HeaderBlock.responseHeaders(core)
+        metadata.append(to: &block)
+        response = .headersSent
+        stream.respond(block)
+    }
+
+    /// Queues one message; `isWritable` says whether more should follow now.
+    package func send(_ frame: GRPCFrame) {
+        eventLoop.preconditionInEventLoop()
+        guard let stream else { return }
+        switch response {
+        case .ended: return
+        case .notStarted:
+            response = .headersSent
+            stream.respond(core.plainResponseHeaders)
+        case .headersSent: break
+        }
+        stream.send(frame.buffer)
+    }
+
+    /// Sends one message, first waiting for room when the client reads slowly.
+    ///
+    /// Throws when the call is over.
+    package func write(_ frame: GRPCFrame) async throws {
+        guard eventLoop.inEventLoop else {
+            return try await withTaskExecutorPreference(executor) { try await self.write(frame) }
+        }
+        try await waitForRoom()
+        guard stream != nil else { throw GRPCError(.cancelled, "the call is over") }
+        send(frame)
+    }
+
+    private func waitForRoom() async throws {
+        while let stream, !stream.isWritable {
+            try Task.checkCancellation()
+            try await withTaskCancellationHandler {
+                try await withUnsafeThrowingContinuation { writeGate.wait($0) }
+            } onCancel: {
+                self.eventLoop.execute {
+                    self.executor.batch { self.writeGate.fail(CancellationError()) }
+                }
+            }
+        }
+    }
+
+    // MARK: - Reading
+
+    /// The client's next message; nil when it has half-closed. Throws when the call is over.
+    package func next() async throws -> MessageBytes? {
+        guard eventLoop.inEventLoop else {
+            return try await withTaskExecutorPreference(executor) { try await self.next() }
+        }
+        switch inbox.next() {
+        case .message(let message, let bytes):
+            stream?.consume(bytes)
+            return message
+        case .end: return nil
+        case .fail(let error): throw error
+        case .wait:
+            return try await withTaskCancellationHandler {
+                try await withUnsafeThrowingContinuation { inbox.wait($0) }
+            } onCancel: {
+                self.eventLoop.execute {
+                    self.executor.batch { self.inbox.fail(CancellationError()) }
+                }
+            }
+        }
+    }
+}
+
+// MARK: - The stream's events
+
+extension ServerCall: HTTP2StreamDelegate {
+    package func received(headers: HeaderBlock, endStream: Bool) {
+        // A second section is the client's trailers, which gRPC does not use.
+        if handler == nil, case .notStarted = response {
+            self.headers = headers
+            begin()
+        }
+        if endStream { receivedEnd() }
+    }
+
+    private func begin() {
+        core.counters.callStarted()
+        switch RequestHead.judge(headers, methods: core.methods) {
+        case .accepted(let handler, let timeout):
+            self.handler = handler
+            if let timeout { startTimer(timeout) }
+            start(handler)
+        case .refusedAsHTTP(let status):
+            response = .ended
+            stream?.respond(HeaderBlock([(":status", "\(status)")]), endStream: true)
+        case .refused(let error):
+            fail(error)
+        }
+    }
+
+    private func startTimer(_ timeout: Duration) {
+        let deadline = NIODeadline.now() + TimeAmount(timeout)
+        self.deadline = deadline
+        deadlineTimer = eventLoop.scheduleTask(deadline: deadline) {
+            self.executor.batch {
+                self.finish(GRPCStatus(.deadlineExceeded, "the deadline passed while the call was served"))
+                self.abandon(GRPCError(.deadlineExceeded, "the deadline passed"))
+            }
+        }
+    }
+
+    private func start(_ handler: MethodHandler) {
+        switch handler {
+        case .unary, .inlineUnary:
+            break
+        case .streaming(let body):
+            task = Task(executorPreference: executor) {
+                do {
+                    try await body(self)
+                    self.finish(.ok)
+                } catch {
+                    self.fail(error)
+                }
+            }
+        case .inlineStreaming(let make):
+            do {
+                inline = try make(self)
+            } catch {
+                fail(error)
+            }
+        }
+    }
+
+    package func received(data: UnsafeRawBufferPointer) {
+        guard case .ended = response else {
+            do {
+                let consumed = try inbox.received(data)
+                stream?.consume(consumed)
+                try deliverInline()
+            } catch {
+                fail(error)
+                abandon(error)
+            }
+            return
+        }
+        stream?.consume(data.count)
+    }
+
+    private func deliverInline() throws {
+        guard let inline else { return }
+        while case .message(let message, let bytes) = inbox.next() {
+            stream?.consume(bytes)
+            try inline.received(message)
+        }
+    }
+
+    package func receivedEnd() {
+        if case .ended = response { return }
+        do {
+            try inbox.ended()
+            try inline?.receivedEnd()
+            try startUnary()
+        } catch {
+            fail(error)
+            abandon(error)
+        }
+    }
+
+    /// The whole request is in: exactly one message, or the call is malformed.
+    private func startUnary() throws {
+        switch handler {
+        case .unary(let body):
+            let message = try takeOnlyMessage()
+            task = Task(executorPreference: executor) {
+                do {
+                    let frame = try await body(message, self)
+                    self.send(frame)
+                    self.finish(.ok)
+                } catch {
+                    self.fail(error)
+                }
+            }
+        case .inlineUnary(let body):
+            let frame = try body(takeOnlyMessage(), self)
+            send(frame)
+            finish(.ok)
+        case .streaming, .inlineStreaming, nil:
+            break
+        }
+    }
+
+    private func takeOnlyMessage() throws -> MessageBytes {
+        guard case .message(let message, let bytes) = inbox.next() else {
+            throw GRPCError(.internal, "a unary call came without a message")
+        }
+        stream?.consume(bytes)
+        guard case .end = inbox.next() else {
+            throw GRPCError(.internal, "a unary call came with more than one message")
+        }
+        return message
+    }
+
+    package func becameWritable() {
+        inline?.becameWritable()
+        writeGate.open()
+    }
+
+    package func closed(_ end: StreamEnd) {
+        stream = nil
+        stopTimer()
+        if case .ended = response {} else { core.counters.callEnded(.cancelled) }
+        response = .ended
+        let inline = inline
+        self.inline = nil
+        inline?.closed()
+        abandon(GRPCError(.cancelled, "the client has gone"))
+    }
+
+    /// Wakes and cancels whatever still works on the call.
+    private func abandon(_ error: any Error) {
+        inbox.fail(error)
+        writeGate.fail(error)
+        task?.cancel()
+        task = nil
+    }
+}
+
+extension HeaderBlock {
+    /// What every response begins with.
+    static func responseHeaders(_ core: ServerCore) -> HeaderBlock { core.plainResponseHeaders }
+
+    static let okTrailers = HeaderBlock([("grpc-status", "0")])
+}

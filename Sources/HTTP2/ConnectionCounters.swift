@@ -1,0 +1,38 @@
+import Synchronization
+
+/// What the connections of one server or client have seen, counted from its start.
+package final class ConnectionCounters: Sendable {
+    private let accepted = Atomic<UInt64>(0)
+    private let closed = Atomic<UInt64>(0)
+    private let notHTTP2 = Atomic<UInt64>(0)
+    private let protocolViolations = Atomic<UInt64>(0)
+    private let keepaliveTimeouts = Atomic<UInt64>(0)
+    private let headerListsTooLarge = Atomic<UInt64>(0)
+    private let streamsOpened = Atomic<UInt64>(0)
+    private let streamsReset = Atomic<UInt64>(0)
+
+    package init() {}
+
+    /// Values by metric name.
+    package var values: [String: UInt64] {
+        [
+            "http2_connections_accepted": accepted.load(ordering: .relaxed),
+            "http2_connections_closed": closed.load(ordering: .relaxed),
+            "http2_connections_not_http2": notHTTP2.load(ordering: .relaxed),
+            "http2_protocol_violations": protocolViolations.load(ordering: .relaxed),
+            "http2_keepalive_timeouts": keepaliveTimeouts.load(ordering: .relaxed),
+            "http2_header_lists_too_large": headerListsTooLarge.load(ordering: .relaxed),
+            "http2_streams_opened": streamsOpened.load(ordering: .relaxed),
+            "http2_streams_reset": streamsReset.load(ordering: .relaxed),
+        ]
+    }
+
+    func connectionOpened() { accepted.wrappingAdd(1, ordering: .relaxed) }
+    func connectionClosed() { closed.wrappingAdd(1, ordering: .relaxed) }
+    func peerIsNotHTTP2() { notHTTP2.wrappingAdd(1, ordering: .relaxed) }
+    func protocolViolated() { protocolViolations.wrappingAdd(1, ordering: .relaxed) }
+    func keepaliveTimedOut() { keepaliveTimeouts.wrappingAdd(1, ordering: .relaxed) }
+    func headerListTooLarge() { headerListsTooLarge.wrappingAdd(1, ordering: .relaxed) }
+    func streamOpened() { streamsOpened.wrappingAdd(1, ordering: .relaxed) }
+    func streamReset() { streamsReset.wrappingAdd(1, ordering: .relaxed) }
+}

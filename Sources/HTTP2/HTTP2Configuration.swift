@@ -1,0 +1,31 @@
+package import NIOCore
+
+/// The bounds of one HTTP/2 connection, for either side.
+package struct HTTP2Configuration: Sendable {
+    /// Streams that the peer may have open at once; more are refused with REFUSED_STREAM.
+    package var maximumConcurrentStreams: UInt32 = 1024
+    /// Bytes of one header list, 32 more for each field (RFC 9113, section 6.5.2).
+    package var maximumHeaderListBytes = 16 * 1024
+    /// Received bytes of one stream that its reader has not taken yet.
+    package var streamWindowBytes: Int32 = 256 * 1024
+    /// Received bytes in flight on the whole connection.
+    package var connectionWindowBytes: Int32 = 4 * 1024 * 1024
+    /// A writer waits while its stream has more than this many bytes queued.
+    package var writeHighWatermarkBytes = 64 * 1024
+    /// Acknowledgements (PING, SETTINGS) that may wait for a peer that does not read.
+    package var maximumQueuedAcknowledgements = 1000
+    /// Silence after which a PING is sent; nil sends none.
+    package var keepaliveInterval: TimeAmount? = .seconds(30)
+    /// Silence after that PING which ends the connection.
+    package var keepaliveTimeout: TimeAmount = .seconds(10)
+    /// Time that the calls in flight have to end in a graceful shutdown.
+    package var drainTimeout: TimeAmount = .seconds(30)
+
+    package init() {}
+}
+
+/// Which end of the connection this is.
+package enum HTTP2Role: Sendable {
+    case client
+    case server
+}

@@ -1,0 +1,321 @@
+import CNghttp2
+package import NIOCore
+
+/// Who is told what happens to a connection as a whole. Every call is made on its event loop.
+package protocol HTTP2ConnectionDelegate: AnyObject {
+    /// The peer's SETTINGS are in: streams may be opened.
+    func connectionIsReady(_ connection: HTTP2Connection)
+    /// The peer sent GOAWAY: streams in flight go on, new ones must go elsewhere.
+    func connectionIsDraining(_ connection: HTTP2Connection)
+    /// Every stream has been told before this.
+    func connectionClosed(_ connection: HTTP2Connection, reason: String)
+}
+
+/// One HTTP/2 connection: a libnghttp2 session in a NIO pipeline, confined to the channel's event loop.
+///
+/// Bytes in: `channelRead` feeds the session, whose callbacks (SessionCallbacks.swift) reach the streams. Bytes out:
+/// whoever has something to send calls `setNeedsFlush`, and at the end of the event loop's batch `flushNow` asks
+/// the session for frames, as long as the socket takes them: a peer that does not read stops the frames, then the
+/// streams' queues, then the writers.
+///
+/// TLS, when it comes, is a handler before this one; nothing here knows of it.
+package final class HTTP2Connection: ChannelInboundHandler {
+    package typealias InboundIn = ByteBuffer
+    package typealias OutboundOut = ByteBuffer
+
+    package let role: HTTP2Role
+    package let configuration: HTTP2Configuration
+    package let executor: EventLoopExecutor
+    package weak var delegate: (any HTTP2ConnectionDelegate)?
+    /// Gives each stream that the peer opens its delegate.
+    let accept: (HTTP2Stream) -> any HTTP2StreamDelegate
+    let counters: ConnectionCounters
+
+    var session: OpaquePointer?
+    var streams: [HTTP2Stream] = []
+    private var context: ChannelHandlerContext?
+    private var out = ByteBuffer()
+    private var writableStreams: [HTTP2Stream] = []
+    private var keepalive: Keepalive?
+    private var keepaliveTimer: Scheduled<Void>?
+    private var drainTimer: Scheduled<Void>?
+    private var needsFlush = false
+    private var isFlushing = false
+    private var hasUnflushedWrites = false
+    private var closeReason: String?
+    private(set) var isDraining = false
+
+    /// A server's side: `accept` is asked for the delegate of each new stream.
+    package init(
+        acceptingOn executor: EventLoopExecutor,
+        configuration: HTTP2Configuration,
+        counters: ConnectionCounters,
+        accept: @escaping (HTTP2Stream) -> any HTTP2StreamDelegate
+    ) {
+        self.role = .server
+        self.executor = executor
+        self.configuration = configuration
+        self.counters = counters
+        self.accept = accept
+    }
+
+    /// A client's side: streams come from `open`.
+    package init(
+        openingOn executor: EventLoopExecutor,
+        configuration: HTTP2Configuration,
+        counters: ConnectionCounters,
+        delegate: any HTTP2ConnectionDelegate
+    ) {
+        self.role = .client
+        self.executor = executor
+        self.configuration = configuration
+        self.counters = counters
+        self.delegate = delegate
+        self.accept = { _ in preconditionFailure("a client refuses pushed streams in its SETTINGS") }
+    }
+
+    package var remoteAddress: SocketAddress? { context?.remoteAddress }
+    package var liveStreams: Int { streams.count }
+    /// Completes when the channel has closed; nil when it already has.
+    package var closeFuture: EventLoopFuture<Void>? { context?.channel.closeFuture }
+
+    // MARK: - The channel's events
+
+    package func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { start() }
+    }
+
+    package func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    package func channelActive(context: ChannelHandlerContext) {
+        start()
+        context.fireChannelActive()
+    }
+
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data)
+        keepalive?.heard(now: .now())
+        executor.batch {
+            receive(buffer)
+            setNeedsFlush()
+        }
+    }
+
+    package func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { executor.batch { setNeedsFlush() } }
+        context.fireChannelWritabilityChanged()
+    }
+
+    package func channelInactive(context: ChannelHandlerContext) {
+        executor.batch { tearDown(reason: closeReason ?? "the peer closed the connection") }
+        context.fireChannelInactive()
+    }
+
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        close(reason: "\(error)")
+    }
+
+    private func start() {
+        guard session == nil, closeReason == nil else { return }
+        session = makeSession()
+        counters.connectionOpened()
+        startKeepalive()
+        executor.batch { setNeedsFlush() }
+    }
+
+    private func receive(_ buffer: ByteBuffer) {
+        guard let session else { return }
+        let length = buffer.readableBytes
+        let result = buffer.withUnsafeReadableBytes { bytes in
+            nghttp2_session_mem_recv(session, bytes.bindMemory(to: UInt8.self).baseAddress, length)
+        }
+        if result == Int(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue) {
+            counters.peerIsNotHTTP2()
+            close(reason: "the peer does not speak HTTP/2 (no connection preface)")
+        } else if result < 0 {
+            counters.protocolViolated()
+            close(reason: String(cString: nghttp2_strerror(Int32(result))))
+        }
+    }
+
+    // MARK: - Sending
+
+    /// Something is waiting to be sent; it goes out at the end of the event loop's batch.
+    func setNeedsFlush() {
+        guard !needsFlush else { return }
+        needsFlush = true
+        executor.needsFlush(self)
+    }
+
+    /// Builds frames while the socket takes them.
+    func flushNow() {
+        needsFlush = false
+        guard let context, session != nil, !isFlushing else { return }
+        isFlushing = true
+        let channel = context.channel
+        out = executor.scratch
+        executor.scratch = ByteBuffer()
+        out.clear()
+        while channel.isWritable {
+            guard appendNextFrame() else { break }
+            if out.readableBytes >= Self.writeBytes { writeOut(context) }
+        }
+        if out.readableBytes > 0 { writeOut(context) }
+        if hasUnflushedWrites {
+            hasUnflushedWrites = false
+            context.flush()
+        }
+        // Flushed bytes are gone as a rule, so the storage is ours alone again and `clear` keeps it.
+        executor.scratch = out
+        out = ByteBuffer()
+        isFlushing = false
+        notifyWritableStreams()
+        closeIfOver()
+    }
+
+    /// Large enough for a full TLS record or several frames, small enough to stay in the cache.
+    private static let writeBytes = 64 * 1024
+
+    /// Appends what nghttp2 wants to send next; false when there is nothing.
+    private func appendNextFrame() -> Bool {
+        guard let session else { return false }
+        var frame: UnsafePointer<UInt8>?
+        let length = nghttp2_session_mem_send(session, &frame)
+        if length < 0 {
+            close(reason: String(cString: nghttp2_strerror(Int32(length))))
+            return false
+        }
+        guard length > 0 else { return false }
+        out.writeBytes(UnsafeRawBufferPointer(start: frame, count: length))
+        return true
+    }
+
+    private func writeOut(_ context: ChannelHandlerContext) {
+        context.write(wrapOutboundOut(out), promise: nil)
+        hasUnflushedWrites = true
+        out.clear()
+    }
+
+    /// A DATA frame whose payload is handed on without a copy.
+    func writeReferenced(header: UnsafeRawBufferPointer, payload: ByteBuffer) {
+        guard let context else { return }
+        out.writeBytes(header)
+        writeOut(context)
+        context.write(wrapOutboundOut(payload), promise: nil)
+    }
+
+    func becameWritable(_ stream: HTTP2Stream) {
+        writableStreams.append(stream)
+    }
+
+    private func notifyWritableStreams() {
+        guard !writableStreams.isEmpty else { return }
+        let streams = writableStreams
+        writableStreams.removeAll(keepingCapacity: true)
+        for stream in streams {
+            stream.delegate?.becameWritable()
+        }
+    }
+
+    // MARK: - Ending
+
+    /// Stops new streams, lets the ones in flight end, then closes; at `drainTimeout` it closes regardless.
+    package func shutDownGracefully() {
+        guard let session, let context, !isDraining else { return }
+        isDraining = true
+        // RFC 9113, section 6.8: first a GOAWAY that refuses nothing, then, a round trip later, the one that names
+        // the last stream; streams that crossed the first one on the wire are served.
+        nghttp2_submit_shutdown_notice(session)
+        nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), Self.drainPing)
+        drainTimer = context.eventLoop.assumeIsolated().scheduleTask(in: configuration.drainTimeout) {
+            self.close(reason: "the drain timeout passed with \(self.streams.count) streams open")
+        }
+        executor.batch { setNeedsFlush() }
+    }
+
+    static let drainPing: [UInt8] = Array("meridian".utf8)
+
+    func drainRoundTripDone() {
+        guard let session else { return }
+        let last = nghttp2_session_get_last_proc_stream_id(session)
+        nghttp2_submit_goaway(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, 0, nil, 0)
+        setNeedsFlush()
+    }
+
+    /// Closes the connection now; every stream ends with `connectionLost`.
+    package func close(reason: String) {
+        guard closeReason == nil else { return }
+        closeReason = reason
+        context?.close(promise: nil)
+    }
+
+    private func closeIfOver() {
+        guard let session else { return }
+        let isDrained = isDraining && streams.isEmpty
+            && nghttp2_session_check_server_session(session) == 0
+        let wantsNothing =
+            nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0
+        if isDrained || wantsNothing {
+            close(reason: isDraining ? "drained" : "the session ended")
+        }
+    }
+
+    func peerIsDraining() {
+        delegate?.connectionIsDraining(self)
+        if role == .client { isDraining = true }
+    }
+
+    private func tearDown(reason: String) {
+        guard let session else { return }
+        self.session = nil
+        nghttp2_session_del(session)
+        keepaliveTimer?.cancel()
+        drainTimer?.cancel()
+        counters.connectionClosed()
+        let orphans = streams
+        streams = []
+        for stream in orphans {
+            let delegate = stream.delegate
+            stream.delegate = nil
+            delegate?.closed(.connectionLost(reason))
+        }
+        delegate?.connectionClosed(self, reason: reason)
+    }
+
+    // MARK: - Keepalive
+
+    private func startKeepalive() {
+        guard let interval = configuration.keepaliveInterval else { return }
+        let now = NIODeadline.now()
+        keepalive = Keepalive(interval: interval, timeout: configuration.keepaliveTimeout, now: now)
+        armKeepalive(at: now + interval)
+    }
+
+    private func armKeepalive(at deadline: NIODeadline) {
+        keepaliveTimer = context?.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
+            self.keepaliveTimerFired()
+        }
+    }
+
+    private func keepaliveTimerFired() {
+        guard let session, let action = keepalive?.timerFired(now: .now()) else { return }
+        switch action {
+        case .wait(let deadline):
+            armKeepalive(at: deadline)
+        case .ping(let deadline):
+            nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+            armKeepalive(at: deadline)
+            executor.batch { setNeedsFlush() }
+        case .close:
+            counters.keepaliveTimedOut()
+            close(reason: "the peer did not answer a keepalive PING")
+        }
+    }
+}
+
+// The context and the session never leave the event loop.
+@available(*, unavailable)
+extension HTTP2Connection: Sendable {}

@@ -1,0 +1,147 @@
+import EnvoyAPI
+package import Mesh
+package import Primitives
+package import Routing
+package import XDSCore
+
+/// Turns the mesh, the operators' shares and the registered endpoints into Envoy's resources.
+///
+/// Each resource is encoded once per change and kept: a change of one service's endpoints costs
+/// that service's assignments, one for each consumer region, and nothing else. Equal content always
+/// encodes to equal bytes, so what did not change keeps its version across changes, replicas and
+/// restarts.
+package struct Translator: Sendable {
+    /// The name of the listener that carries a client's calls, and of its routes.
+    package static let egressName = "egress"
+    /// Listeners kept encoded, one for each listen address; beyond, they are encoded for each use.
+    private static let maximumCachedListeners = 1_024
+
+    package private(set) var mesh: Mesh
+    package private(set) var shares: Shares
+    private var endpointsByService: [ServiceName: [Endpoint]]
+    private var clusters: [EncodedResource]
+    private var routes: EncodedResource
+    private var listeners: [EndpointAddress: EncodedResource] = [:]
+    private var assignments: [ServiceName: [RegionName: EncodedResource]] = [:]
+
+    package init(
+        mesh: Mesh,
+        shares: Shares = Shares(),
+        endpoints: [ServiceName: [Endpoint]] = [:]
+    ) {
+        self.mesh = mesh
+        self.shares = shares
+        self.endpointsByService = endpoints
+        self.clusters = Self.encodedClusters(of: mesh)
+        self.routes = Self.encodedRoutes(of: mesh)
+    }
+
+    // MARK: What happened
+
+    package mutating func meshChanged(to mesh: Mesh) {
+        self.mesh = mesh
+        clusters = Self.encodedClusters(of: mesh)
+        routes = Self.encodedRoutes(of: mesh)
+        assignments = [:]
+    }
+
+    /// Returns the services that the change matters to.
+    @discardableResult
+    package mutating func sharesChanged(to shares: Shares) -> Set<ServiceName> {
+        let difference = Set(self.shares.entries).symmetricDifference(shares.entries)
+        let services = Set(difference.map(\.service))
+        self.shares = shares
+        for service in services { assignments[service] = nil }
+        return services
+    }
+
+    /// Takes the whole new list; a service without workers has none.
+    package mutating func endpointsChanged(of service: ServiceName, to endpoints: [Endpoint]) {
+        endpointsByService[service] = endpoints.isEmpty ? nil : endpoints
+        assignments[service] = nil
+    }
+
+    // MARK: What to serve
+
+    /// Everything that nodes of this scope get, sorted by type (in sending order) and name.
+    package mutating func resources(for scope: Scope) -> [EncodedResource] {
+        switch scope.role {
+        case .sidecar:
+            let assignments = mesh.services.map(\.name).sorted().map {
+                assignment(of: $0, for: scope.region)
+            }
+            return clusters + assignments + [listener(at: scope.listen), routes]
+        }
+    }
+
+    /// One service's endpoints as they are for consumers in `region`.
+    ///
+    /// All that has to be replaced in a view after `endpointsChanged` and `sharesChanged`.
+    package mutating func assignment(
+        of service: ServiceName,
+        for region: RegionName
+    ) -> EncodedResource {
+        if let cached = assignments[service]?[region] { return cached }
+        let encoded = EncodedResource(
+            Envoy_Config_Endpoint_V3_ClusterLoadAssignment(
+                clusterName: service,
+                plan: routePlan(of: service, from: region)
+            ),
+            typeURL: .clusterLoadAssignment,
+            name: ResourceName(service.rawValue)
+        )
+        // Only regions of the mesh are kept, so that no node can fill the table with names of its
+        // own.
+        if mesh.region(named: region) != nil, mesh.service(named: service) != nil {
+            assignments[service, default: [:]][region] = encoded
+        }
+        return encoded
+    }
+
+    /// The plan behind an assignment, with the reasons for it.
+    package func routePlan(of service: ServiceName, from region: RegionName) -> RoutePlan {
+        mesh.routePlan(
+            of: service,
+            from: region,
+            shares: shares,
+            endpoints: endpointsByService[service] ?? []
+        )
+    }
+
+    // MARK: -
+
+    private mutating func listener(at address: EndpointAddress) -> EncodedResource {
+        if let cached = listeners[address] { return cached }
+        let encoded = EncodedResource(
+            Envoy_Config_Listener_V3_Listener(
+                name: Self.egressName,
+                address: address,
+                routeConfigurationName: Self.egressName
+            ),
+            typeURL: .listener,
+            name: ResourceName(Self.egressName)
+        )
+        if listeners.count < Self.maximumCachedListeners { listeners[address] = encoded }
+        return encoded
+    }
+
+    private static func encodedClusters(of mesh: Mesh) -> [EncodedResource] {
+        mesh.services.sorted { $0.name < $1.name }.map { service in
+            let name = ResourceName(service.name.rawValue)
+            return EncodedResource(
+                Envoy_Config_Cluster_V3_Cluster(service),
+                typeURL: .cluster,
+                name: name,
+                companions: [ResourceReference(.clusterLoadAssignment, name)]
+            )
+        }
+    }
+
+    private static func encodedRoutes(of mesh: Mesh) -> EncodedResource {
+        EncodedResource(
+            Envoy_Config_Route_V3_RouteConfiguration(name: egressName, mesh: mesh),
+            typeURL: .routeConfiguration,
+            name: ResourceName(egressName)
+        )
+    }
+}

@@ -1,0 +1,248 @@
+import Primitives
+
+/// One aggregated discovery stream: what the client subscribes to of each type, and what is sent in which order.
+///
+/// Events go in with the view that the node gets; actions come out for the shell to carry out in order.
+/// The order of pushes (each line waits for the ACKs of the line above, as far as there is one to wait for):
+///
+///     clusters, endpoints, secrets, and all other types      together, waiting for nothing
+///     listeners and routes                                   no cluster response without its ACK
+///     removals of what listeners, routes and clusters        nothing due or outstanding for listeners
+///     refer to, each type's alone                            and routes
+///
+/// Envoy withholds the CDS ACK until endpoints and secrets have arrived, so these never wait for it, and it
+/// means "the clusters are active". A NACK opens the same gates as an ACK, and a type that the client never
+/// asked for has no gate, so nothing can wait for ever but for a client that answers nothing.
+///
+/// The same machine serves a stream of a single type; it then has one subscription.
+package struct ADSStream: ~Copyable {
+    package let variant: ProtocolVariant
+    package let limits: StreamLimits
+
+    /// In the sending order.
+    private var subscriptions: [Subscription] = []
+    private var view: View?
+    /// The client broke a rule; the shell ends the stream and nothing more comes out.
+    private var isClosed = false
+
+    package init(variant: ProtocolVariant, limits: StreamLimits = StreamLimits()) {
+        self.variant = variant
+        self.limits = limits
+    }
+
+    /// What the shell does now.
+    package enum Action: Sendable {
+        /// Write this response.
+        case send(Push)
+        /// The client accepted a response; for metrics.
+        case acknowledged(TypeURL, Nonce, Version)
+        /// The client refused a response; for logs and metrics. The state is in `status`.
+        case rejected(TypeURL, Nonce, Version, ErrorDetail)
+        /// The client broke a rule: end the stream with a status.
+        case violation(Violation)
+    }
+
+    /// A request of a delta stream came in.
+    package mutating func received(_ request: DeltaRequest, in view: View) -> [Action] {
+        receive(request.typeURL, in: view, violation: check(request)) { subscription, journal in
+            subscription.received(request, in: journal)
+        }
+    }
+
+    /// A request of a state-of-the-world stream came in.
+    package mutating func received(_ request: SotwRequest, in view: View) -> [Action] {
+        receive(request.typeURL, in: view, violation: check(request)) { subscription, journal in
+            subscription.received(request, in: journal)
+        }
+    }
+
+    /// The node gets another snapshot: a newer one of its view, or one of another view.
+    package mutating func viewChanged(to view: View) -> [Action] {
+        var actions = [Action]()
+        viewChanged(to: view, appendingTo: &actions)
+        return actions
+    }
+
+    /// The same into a buffer that the shell keeps, for the case of ten thousand streams and one change.
+    package mutating func viewChanged(to view: View, appendingTo actions: inout [Action]) {
+        guard !isClosed, adopt(view) else { return }
+        plan(into: &actions)
+    }
+}
+
+// MARK: Requests
+
+extension ADSStream {
+    private mutating func receive(
+        _ typeURL: TypeURL,
+        in view: View,
+        violation: Violation?,
+        _ apply: (inout Subscription, ResourceJournal) -> Subscription.Verdict
+    ) -> [Action] {
+        guard !isClosed else { return [] }
+        if let violation { return close(violation) }
+        _ = adopt(view)
+        let journal = (self.view ?? view).journal(of: typeURL)
+        guard let index = indexOfSubscription(to: typeURL, journal) else {
+            let limit = limits.maximumTypesPerStream
+            return close(.exceeded("maximumTypesPerStream", of: limit, by: limit + 1))
+        }
+        let verdict = apply(&subscriptions[index], journal)
+        let total = subscriptions.reduce(0) { $0 + $1.names.count }
+        guard total <= limits.maximumSubscriptionsPerStream else {
+            let limit = limits.maximumSubscriptionsPerStream
+            return close(.exceeded("maximumSubscriptionsPerStream", of: limit, by: total))
+        }
+        var actions = [Action]()
+        switch verdict {
+        case .none, .stale: break
+        case .acknowledged(let nonce, let version):
+            actions.append(.acknowledged(typeURL, nonce, version))
+        case .rejected(let nonce, let version, let error):
+            actions.append(.rejected(typeURL, nonce, version, error))
+        }
+        plan(into: &actions)
+        return actions
+    }
+
+    private mutating func close(_ violation: Violation) -> [Action] {
+        isClosed = true
+        subscriptions = []
+        return [.violation(violation)]
+    }
+
+    /// Takes over the snapshot; false when it is the one that the stream has, or an older one.
+    private mutating func adopt(_ view: View) -> Bool {
+        // A shell may read the current view just before a publisher's event overtakes it. The older
+        // snapshot then comes second, and a stream never goes back.
+        if let current = self.view, current.id == view.id, view.revision <= current.revision {
+            return false
+        }
+        self.view = view
+        return true
+    }
+
+    private mutating func indexOfSubscription(
+        to typeURL: TypeURL,
+        _ journal: ResourceJournal
+    ) -> Int? {
+        var index = 0
+        while index < subscriptions.count, subscriptions[index].typeURL < typeURL { index += 1 }
+        if index < subscriptions.count, subscriptions[index].typeURL == typeURL { return index }
+        guard subscriptions.count < limits.maximumTypesPerStream else { return nil }
+        subscriptions.insert(
+            Subscription(typeURL: typeURL, variant: variant, journal: journal, limits: limits),
+            at: index
+        )
+        return index
+    }
+
+    private func check(_ request: DeltaRequest) -> Violation? {
+        let versions = request.initialVersions
+        guard versions.count <= limits.maximumInitialVersionsPerRequest else {
+            return .exceeded(
+                "maximumInitialVersionsPerRequest",
+                of: limits.maximumInitialVersionsPerRequest,
+                by: versions.count
+            )
+        }
+        return check(request.typeURL) ?? check(request.subscribe)
+            ?? check(versions.keys.sorted())
+    }
+
+    private func check(_ request: SotwRequest) -> Violation? {
+        check(request.typeURL) ?? check(request.names)
+    }
+
+    private func check(_ typeURL: TypeURL) -> Violation? {
+        let length = typeURL.rawValue.utf8.count
+        if length == 0 {
+            return .malformed("a request on an aggregated stream needs a type_url, but has none")
+        }
+        guard length > limits.maximumNameBytes else { return nil }
+        return .exceeded("maximumNameBytes (type_url)", of: limits.maximumNameBytes, by: length)
+    }
+
+    private func check(_ names: [ResourceName]) -> Violation? {
+        // Before they are sorted and merged: a request of many equal names is as much work.
+        guard names.count <= limits.maximumSubscriptionsPerStream else {
+            return .exceeded(
+                "maximumSubscriptionsPerStream",
+                of: limits.maximumSubscriptionsPerStream,
+                by: names.count
+            )
+        }
+        for name in names {
+            let length = name.rawValue.utf8.count
+            guard length > limits.maximumNameBytes else { continue }
+            return .exceeded("maximumNameBytes", of: limits.maximumNameBytes, by: length)
+        }
+        return nil
+    }
+}
+
+// MARK: The order of pushes
+
+extension ADSStream {
+    /// Sends what is due and may go, in the sending order of the types.
+    private mutating func plan(into actions: inout [Action]) {
+        guard let view else { return }
+        var areClustersActive = true
+        var areReferrersSettled = true
+        var hasHeldRemovals = false
+        for index in subscriptions.indices {
+            let typeURL = subscriptions[index].typeURL
+            let journal = view.journal(of: typeURL)
+            if areClustersActive || !typeURL.refersToClusters {
+                if let push = subscriptions[index].nextUpdate(in: journal) {
+                    actions.append(.send(push))
+                    sent(push)
+                }
+            }
+            if typeURL == .cluster {
+                areClustersActive = subscriptions[index].outstanding.isEmpty
+            }
+            if typeURL.refersToClusters, !subscriptions[index].isSettled(in: journal) {
+                areReferrersSettled = false
+            }
+            hasHeldRemovals = hasHeldRemovals || subscriptions[index].hasHeldRemovals
+        }
+        guard hasHeldRemovals else { return }
+        for index in subscriptions.indices {
+            guard areReferrersSettled || subscriptions[index].hasTooManyHeldRemovals else {
+                continue
+            }
+            let journal = view.journal(of: subscriptions[index].typeURL)
+            if let push = subscriptions[index].nextRemoval(in: journal) {
+                actions.append(.send(push))
+            }
+        }
+    }
+
+    /// What goes with the resources of a response becomes due, for the types that come after.
+    ///
+    /// Only those: the order of types has no cycles, so companions have none either.
+    private mutating func sent(_ push: Push) {
+        // The first cluster response of a stream speaks of all clusters, and nothing waits for it yet.
+        guard let last = subscriptions.last, last.typeURL > push.typeURL else { return }
+        push.forEachName { _, resource in
+            guard let resource, !resource.companions.isEmpty else { return }
+            for companion in resource.companions where companion.typeURL > push.typeURL {
+                for index in subscriptions.indices
+                where subscriptions[index].typeURL == companion.typeURL {
+                    subscriptions[index].becameDue(companion: companion.name)
+                }
+            }
+        }
+    }
+}
+
+// MARK: Status
+
+extension ADSStream {
+    /// Where each subscribed type stands, in the sending order of the types.
+    package var status: [SubscriptionStatus] {
+        guard let view else { return [] }
+        return subscriptions.map { $0.status(in: view.journal(of: $0.typeURL)) }
+    }
+}

@@ -1,0 +1,65 @@
+import Primitives
+
+/// One resource as it goes on the wire: encoded once per change, shared by every view and stream.
+///
+/// Two resources are equal when type, name, version and companions are: the version stands for the bytes,
+/// so comparing never walks them.
+package struct EncodedResource: Sendable {
+    package let typeURL: TypeURL
+    package let name: ResourceName
+    package let version: Version
+    /// The serialized message, as it stands in `Any.value`.
+    package let bytes: [UInt8]
+    /// The resources that a client has to be given again whenever this one changes.
+    ///
+    /// For a cluster: its ClusterLoadAssignment under its EDS service name. Envoy puts a changed cluster
+    /// back into warming until its endpoints arrive *again*, even at the same version; in delta it
+    /// doesn't ask for them. The bytes are opaque here, so whoever encodes the resource says it.
+    package let companions: [ResourceReference]
+
+    /// A resource whose version is the hash of its bytes.
+    package init(
+        typeURL: TypeURL,
+        name: ResourceName,
+        bytes: [UInt8],
+        companions: [ResourceReference] = []
+    ) {
+        self.init(
+            typeURL: typeURL,
+            name: name,
+            version: Version(hashing: bytes),
+            bytes: bytes,
+            companions: companions
+        )
+    }
+
+    /// A resource with a version text that the operator brought; it is given out verbatim.
+    package init(
+        typeURL: TypeURL,
+        name: ResourceName,
+        version: Version,
+        bytes: [UInt8],
+        companions: [ResourceReference] = []
+    ) {
+        self.typeURL = typeURL
+        self.name = name
+        self.version = version
+        self.bytes = bytes
+        self.companions = companions
+    }
+
+    package var reference: ResourceReference { ResourceReference(typeURL, name) }
+}
+
+extension EncodedResource: Hashable {
+    package static func == (lhs: Self, rhs: Self) -> Bool {
+        lhs.version == rhs.version && lhs.name == rhs.name && lhs.typeURL == rhs.typeURL
+            && lhs.companions == rhs.companions
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(typeURL)
+        hasher.combine(name)
+        hasher.combine(version)
+    }
+}

@@ -1,0 +1,112 @@
+import Primitives
+
+/// One response that is due on a stream.
+///
+/// Small: it says what to send by references to journals, and the lists are made when the shell asks for
+/// them. The shell does so only when it has no frame for `key` yet.
+package struct Push: Sendable {
+    /// Which resources go into the response.
+    enum Selection: Sendable {
+        /// All of the journal.
+        case everything
+        /// What changed since a journal, and what is gone since.
+        case changes(since: ResourceJournal)
+        /// What changed since a journal; removals come in a response of their own.
+        case updates(since: ResourceJournal)
+        /// These, sorted; those that don't exist count as removed.
+        case names([ResourceName])
+    }
+
+    package let variant: ProtocolVariant
+    package let nonce: Nonce
+    let journal: ResourceJournal
+    let selection: Selection
+    /// Full state only: what is gone from the journal, but goes out until nothing refers to it; sorted.
+    let retained: [EncodedResource]
+
+    package var typeURL: TypeURL { journal.typeURL }
+
+    /// `system_version_info` in delta, `version_info` in state of the world: equal for equal content.
+    package var version: Version {
+        guard !retained.isEmpty else { return journal.version }
+        var digest = ContentDigest()
+        for resource in retained { digest.add(resource) }
+        return Version(
+            hashing: Array(journal.version.rawValue.utf8) + Array(digest.version.rawValue.utf8)
+        )
+    }
+
+    /// The resources to send, in the order of their names.
+    package var resources: [EncodedResource] {
+        let selected: [EncodedResource]
+        switch selection {
+        case .everything: selected = journal.resources
+        case .changes(let base), .updates(let base): selected = journal.changes(since: base).updated
+        case .names(let names): selected = names.compactMap { journal.resource(named: $0) }
+        }
+        guard !retained.isEmpty else { return selected }
+        return (selected + retained).sorted { $0.name < $1.name }
+    }
+
+    /// The names that the client has to forget, sorted; delta only.
+    package var removedNames: [ResourceName] {
+        switch (variant, selection) {
+        case (.stateOfTheWorld, _), (.delta, .everything), (.delta, .updates): []
+        case (.delta, .changes(let base)): journal.changes(since: base).removed
+        case (.delta, .names(let names)): names.filter { !journal.contains($0) }
+        }
+    }
+
+    /// Calls `body` for each name that the response speaks of, nil for one that is gone.
+    func forEachName(_ body: (ResourceName, EncodedResource?) -> Void) {
+        switch selection {
+        case .everything:
+            for resource in journal.resources { body(resource.name, resource) }
+        case .changes(let base):
+            journal.forEachChange(since: base, body)
+        case .updates(let base):
+            journal.forEachChange(since: base) { name, resource in
+                if resource != nil { body(name, resource) }
+            }
+        case .names(let names):
+            for name in names { body(name, journal.resource(named: name)) }
+        }
+    }
+}
+
+/// What a response's bytes are told apart by: equal keys, equal bytes, on whichever stream.
+///
+/// The shell encodes and frames a push once for each key and hands the same bytes to every stream.
+/// Streams that have seen the same have equal keys, so a change of a view is one key for all its
+/// wildcard streams, and also for all that subscribe by name to everything that changed.
+package struct PushKey: Hashable, Sendable {
+    private enum Content: Hashable {
+        case everything
+        case changes(since: Cursor)
+        case updates(since: Cursor)
+        case names([ResourceName])
+    }
+
+    private let variant: ProtocolVariant
+    private let typeURL: TypeURL
+    private let nonce: Nonce
+    private let content: Content
+    private let retained: [EncodedResource]
+
+    fileprivate init(_ push: Push) {
+        variant = push.variant
+        typeURL = push.typeURL
+        nonce = push.nonce
+        retained = push.retained
+        switch push.selection {
+        case .everything: content = .everything
+        case .changes(let base): content = .changes(since: base.cursor)
+        case .updates(let base): content = .updates(since: base.cursor)
+        case .names(let names): content = .names(names)
+        }
+    }
+}
+
+extension Push {
+    package var key: PushKey { PushKey(self) }
+}

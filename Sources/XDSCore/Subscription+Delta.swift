@@ -1,0 +1,101 @@
+import Primitives
+
+extension Subscription {
+    /// A delta request of this type came in.
+    ///
+    /// Its parts are independent: a nonce that answers nothing any more doesn't make its subscription
+    /// changes void.
+    package mutating func received(
+        _ request: DeltaRequest,
+        in journal: ResourceJournal
+    ) -> Verdict {
+        precondition(variant == .delta, "a delta request on a state-of-the-world stream")
+        guard hasStarted else {
+            hasStarted = true
+            receivedFirst(request, in: journal)
+            return .none
+        }
+        let verdict = answered(request.nonce, error: request.error)
+        unsubscribe(request.unsubscribe)
+        subscribe(request.subscribe, in: journal)
+        return verdict
+    }
+
+    /// The first request says what the client has from an earlier stream.
+    private mutating func receivedFirst(_ request: DeltaRequest, in journal: ResourceJournal) {
+        isWildcard =
+            request.subscribe.contains(.wildcard)
+            || (request.subscribe.isEmpty && typeURL.hasLegacyWildcard)
+        names = NameSet(request.subscribe.lazy.filter { $0 != .wildcard })
+        names.share(with: journal)
+        if request.initialVersions.isEmpty {
+            owed = names
+            if isWildcard {
+                restartWildcard(in: journal)
+            } else {
+                base = journal
+            }
+        } else {
+            hasBeenServed = true
+            resume(from: request.initialVersions, in: journal)
+        }
+    }
+
+    /// Owes what differs from `versions`, so that nothing is sent again that the client has.
+    private mutating func resume(
+        from versions: [ResourceName: Version],
+        in journal: ResourceJournal
+    ) {
+        base = journal
+        var due = [ResourceName]()
+        if isWildcard {
+            for resource in journal.resources
+            where typeURL.isAlwaysSentOnNewStream || versions[resource.name] != resource.version {
+                due.append(resource.name)
+            }
+        }
+        for name in names.sorted {
+            switch (versions[name], journal.version(of: name)) {
+            case (let has?, let current?):
+                if typeURL.isAlwaysSentOnNewStream || has != current { due.append(name) }
+            // It is told that the name doesn't exist, as on any new subscription.
+            case (nil, _): due.append(name)
+            // Below, with all that the client has and must forget.
+            case (_?, nil): break
+            }
+        }
+        let gone = NameSet(versions.keys.lazy.filter { !journal.contains($0) })
+        if typeURL.isReferredTo {
+            held = gone
+            // The client asks for all its types before it answers this response. So its answer is the
+            // time to look whether routes are due, which have to go before the removals.
+            mustAnswer = !gone.isEmpty
+        } else {
+            due.append(contentsOf: gone.sorted)
+        }
+        owed = NameSet(due)
+    }
+
+    private mutating func unsubscribe(_ unsubscribed: [ResourceName]) {
+        guard !unsubscribed.isEmpty else { return }
+        let isWildcardGone = unsubscribed.contains(.wildcard)
+        if isWildcardGone { isWildcard = false }
+        for name in unsubscribed where names.contains(name) {
+            names.remove(name)
+            // The client can't know whether the wildcard still covers the name, so it is told.
+            if isWildcard { owed.insert(name) }
+        }
+        pruneToSubscribedNames()
+    }
+
+    private mutating func subscribe(_ subscribed: [ResourceName], in journal: ResourceJournal) {
+        guard !subscribed.isEmpty else { return }
+        var added = NameSet(subscribed.lazy.filter { $0 != .wildcard })
+        added.share(with: journal)
+        // Also what is subscribed to already: the client asks because it lost it.
+        owed.formUnion(added)
+        names.formUnion(added)
+        names.share(with: journal)
+        if subscribed.contains(.wildcard) { restartWildcard(in: journal) }
+    }
+}

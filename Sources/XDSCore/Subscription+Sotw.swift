@@ -1,0 +1,60 @@
+import Primitives
+
+extension Subscription {
+    /// A state-of-the-world request of this type came in: the names are all that the client wants now.
+    package mutating func received(
+        _ request: SotwRequest,
+        in journal: ResourceJournal
+    ) -> Verdict {
+        precondition(variant == .stateOfTheWorld, "a state-of-the-world request on a delta stream")
+        var requested = NameSet(request.names.lazy.filter { $0 != .wildcard })
+        requested.share(with: journal)
+        if !request.names.isEmpty { hasHadNames = true }
+        let isForAll =
+            request.names.contains(.wildcard) || (typeURL.hasLegacyWildcard && !hasHadNames)
+        guard hasStarted else {
+            hasStarted = true
+            receivedFirst(request, requested, isForAll: isForAll, in: journal)
+            return .none
+        }
+        // The client will send its names again with its answer to the response that crossed this request.
+        if let lastNonce, Nonce(request.nonce) != lastNonce { return .stale }
+
+        let verdict = answered(request.nonce, error: request.error)
+        let added = NameSet(sorted: requested.sorted.filter { !names.contains($0) })
+        if verdict == .none, !typeURL.isFullStateInSotw, requested == names {
+            // The same again without an answer in it: Envoy put a changed cluster into warming and asks for
+            // its endpoints so. It names all, and doesn't say which it misses.
+            owed = names
+        } else {
+            owed.formUnion(added)
+        }
+        names = requested
+        if isForAll, !isWildcard {
+            restartWildcard(in: journal)
+        }
+        isWildcard = isForAll
+        pruneToSubscribedNames()
+        return verdict
+    }
+
+    private mutating func receivedFirst(
+        _ request: SotwRequest,
+        _ requested: NameSet,
+        isForAll: Bool,
+        in journal: ResourceJournal
+    ) {
+        names = requested
+        isWildcard = isForAll
+        // With names, the version doesn't say whether the last response was to the same ones.
+        if isForAll, names.isEmpty, request.version == journal.version {
+            base = journal
+            hasBeenServed = true
+        } else if isForAll {
+            restartWildcard(in: journal)
+        } else {
+            base = journal
+            owed = names
+        }
+    }
+}

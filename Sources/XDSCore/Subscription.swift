@@ -1,0 +1,183 @@
+import Primitives
+
+/// What one stream is subscribed to for one type, and how much of it the client has.
+///
+/// The client's state is never kept as a name → version map. It is `base`, the journal that the client was
+/// brought up to, corrected by three small sets:
+///
+///     for a name that the stream subscribes to, the client has
+///         what it was sent long ago   if the name is in `held` (gone, but not told yet)
+///         who knows                   if the name is in `owed` (it will be sent whatever `base` says)
+///         its resource in `base`      otherwise
+///
+/// `received…` (in the +Delta and +Sotw files) change what is subscribed and owed; `nextUpdate` and
+/// `nextRemoval` (in +Sending) turn that into at most one response each. The stream decides when they may.
+///
+/// Copyable, because it lives in the stream's array of types.
+package struct Subscription: Sendable {
+    package let typeURL: TypeURL
+    package let variant: ProtocolVariant
+    let limits: StreamLimits
+
+    /// Subscribed to everything of the type, now and later.
+    package internal(set) var isWildcard = false
+    /// The names that are subscribed to explicitly, without `*`.
+    package internal(set) var names = NameSet()
+
+    var base: ResourceJournal
+    /// Names to be sent at the next opportunity at whatever version.
+    var owed = NameSet()
+    /// Delta: names that are gone from `base`, while the client hasn't been told.
+    var held = NameSet()
+    /// State of the world: what is gone from `base`, but still goes out in the full state.
+    var retained: [EncodedResource] = []
+    /// A response is owed even when there is nothing to put into it.
+    ///
+    /// Envoy ends its initialization with the first CDS and LDS response; without one it waits 15 s.
+    var mustAnswer = false
+    /// Responses that weren't answered yet, oldest first.
+    var outstanding: [Push] = []
+    /// What the client refused and still would; empty nearly always.
+    package internal(set) var rejections: [ResourceName: Rejection] = [:]
+
+    /// The version of the last response that was accepted.
+    package internal(set) var acknowledgedVersion: Version?
+    /// The client has been sent something, or said that it has it.
+    var hasBeenServed = false
+    /// A request has come; the first one has rules of its own.
+    var hasStarted = false
+    /// A request had names: from then on one without names means none, not everything (SotW).
+    var hasHadNames = false
+    var lastNonce: Nonce?
+    /// Moving between views makes revisions repeat; ordinals then only grow.
+    var hasChangedViews = false
+
+    /// Why and at which version the client refused a resource.
+    package struct Rejection: Hashable, Sendable {
+        /// The version that was refused, as far as it is known.
+        package let version: Version?
+        /// The client's own words, cut to a bound. They echo configuration: show them to operators only.
+        package let error: ErrorDetail
+    }
+
+    package init(
+        typeURL: TypeURL,
+        variant: ProtocolVariant,
+        journal: ResourceJournal,
+        limits: StreamLimits
+    ) {
+        self.typeURL = typeURL
+        self.variant = variant
+        self.limits = limits
+        self.base = ResourceJournal(emptyFor: typeURL, in: journal.cursor.view)
+    }
+
+    /// What a request's nonce and error meant.
+    package enum Verdict: Equatable, Sendable {
+        /// Answers no response, or one that was answered before.
+        case none
+        case acknowledged(Nonce, Version)
+        case rejected(Nonce, Version, ErrorDetail)
+        /// State of the world: an answer to an older response, so all of the request is out of date.
+        case stale
+    }
+
+    /// Nothing is under way and nothing is due, as far as `journal` goes.
+    func isSettled(in journal: ResourceJournal) -> Bool {
+        outstanding.isEmpty && !isUpdateDue(in: journal)
+    }
+
+    /// Something may have to be sent; false is certain, true is not.
+    func isUpdateDue(in journal: ResourceJournal) -> Bool {
+        mustAnswer || !owed.isEmpty || base.cursor != journal.cursor
+    }
+
+    func isSubscribed(to name: ResourceName) -> Bool {
+        isWildcard || names.contains(name)
+    }
+
+    /// Another resource that the client was just sent makes it wait for this one.
+    mutating func becameDue(companion name: ResourceName) {
+        if isSubscribed(to: name) { owed.insert(name) }
+    }
+}
+
+// MARK: Answers of the client
+
+extension Subscription {
+    /// The response with this nonce was answered.
+    ///
+    /// The client answers in order, so older responses without an answer won't get one any more. It is
+    /// taken as accepted: a client that answers the last one only must not block its type.
+    mutating func answered(_ nonce: String, error: ErrorDetail?) -> Verdict {
+        guard !nonce.isEmpty, let nonce = Nonce(nonce),
+            let index = outstanding.firstIndex(where: { $0.nonce == nonce })
+        else {
+            // An ACK that crossed another response, or a nonce of an earlier stream.
+            return .none
+        }
+        let push = outstanding[index]
+        for older in outstanding[..<index] { accepted(older) }
+        outstanding.removeFirst(index + 1)
+        guard let error else {
+            accepted(push)
+            acknowledgedVersion = push.version
+            return .acknowledged(nonce, push.version)
+        }
+        let cut = ErrorDetail(
+            code: error.code,
+            message: error.message.prefix(utf8Bytes: limits.maximumErrorTextBytes)
+        )
+        rejected(push, cut)
+        return .rejected(nonce, push.version, cut)
+    }
+
+    private mutating func accepted(_ push: Push) {
+        if rejections.isEmpty { return }
+        var rejections = self.rejections
+        push.forEachName { name, _ in rejections[name] = nil }
+        self.rejections = rejections
+    }
+
+    /// All of the response is suspect: only its text says which resource it was, and that isn't to be parsed.
+    ///
+    /// `base` stays. Envoy keeps what it accepted last; sending the same again would be refused again.
+    private mutating func rejected(_ push: Push, _ error: ErrorDetail) {
+        var rejections = self.rejections
+        push.forEachName { name, resource in
+            rejections[name] = Rejection(version: resource?.version, error: error)
+        }
+        self.rejections = rejections
+    }
+
+    /// Forgets what was only known of names that aren't subscribed to any more.
+    mutating func pruneToSubscribedNames() {
+        guard !isWildcard else { return }
+        let names = self.names
+        owed.removeAll { !names.contains($0) }
+        held.removeAll { !names.contains($0) }
+        retained.removeAll { !names.contains($0.name) }
+        if !rejections.isEmpty { rejections = rejections.filter { names.contains($0.key) } }
+    }
+
+    /// Everything is sent as to a client that has nothing.
+    mutating func restartWildcard(in journal: ResourceJournal) {
+        isWildcard = true
+        base = ResourceJournal(emptyFor: typeURL, in: journal.cursor.view)
+        // Without a base, the removal of an explicit name would be forgotten.
+        owed.formUnion(names)
+        mustAnswer = true
+    }
+}
+
+extension String {
+    /// The longest prefix of whole characters within so many bytes.
+    fileprivate func prefix(utf8Bytes maximum: Int) -> String {
+        guard utf8.count > maximum else { return self }
+        var end = utf8.index(startIndex, offsetBy: max(0, maximum))
+        while end > startIndex, end.samePosition(in: self) == nil {
+            end = utf8.index(before: end)
+        }
+        return String(self[..<end])
+    }
+}

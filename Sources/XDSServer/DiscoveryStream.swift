@@ -1,0 +1,143 @@
+import EnvoyAPI
+import GRPC
+import Logging
+import NIOCore
+import XDSCore
+
+/// One aggregated discovery stream: the shell around `ADSStream`, confined to the call's event loop.
+final class DiscoveryStream: InlineStreamHandler {
+    private let call: ServerCall
+    private let service: DiscoveryService
+    private var machine: ADSStream
+    private var node: Envoy_Config_Core_V3_Node?
+    private var view: PublishedView?
+    private let connectedAt = ContinuousClock.now
+
+    init(call: ServerCall, service: DiscoveryService, variant: ProtocolVariant) {
+        self.call = call
+        self.service = service
+        self.machine = ADSStream(variant: variant)
+    }
+
+    // MARK: - The call's events
+
+    func received(_ message: MessageBytes) throws {
+        switch machine.variant {
+        case .delta:
+            let incoming = try IncomingRequest<DeltaRequest>(message)
+            let view = try view(for: incoming.node)
+            try perform(machine.received(incoming.request, in: view.current))
+        case .stateOfTheWorld:
+            let incoming = try IncomingRequest<SotwRequest>(message)
+            let view = try view(for: incoming.node)
+            try perform(machine.received(incoming.request, in: view.current))
+        }
+    }
+
+    func receivedEnd() {
+        call.finish(.ok)
+    }
+
+    func becameWritable() {
+        // Every response waits for the client's ACK, so a slow client holds back the next one by itself.
+    }
+
+    func closed() {
+        view?.remove(self, from: call.eventLoop)
+        service.closed(self)
+    }
+
+    func viewChanged(to view: View) {
+        do {
+            try perform(machine.viewChanged(to: view))
+        } catch {
+            call.finish(GRPCStatus(.internal, "internal error"))
+            service.logger.error("a response can't be encoded", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Ends the stream so that the client goes to another replica.
+    func shutDown() {
+        call.finish(GRPCStatus(.unavailable, "the control plane stops"))
+    }
+
+    /// The stream's view; the first request says by its node which one that is (xDS protocol, "Node").
+    private func view(for node: Envoy_Config_Core_V3_Node?) throws -> PublishedView {
+        if let view { return view }
+        guard let node, !node.id.isEmpty else {
+            throw GRPCError(.invalidArgument, "node.id: expected in the first request of the stream")
+        }
+        let view: PublishedView
+        do {
+            view = try service.viewOf(node)
+        } catch {
+            throw error.status
+        }
+        self.node = node
+        self.view = view
+        view.add(self, on: call.eventLoop)
+        service.logger.info(
+            "a proxy connected",
+            metadata: ["node": "\(node.id)", "region": "\(node.locality.region)"])
+        return view
+    }
+
+    // MARK: - The machine's actions
+
+    private func perform(_ actions: [ADSStream.Action]) throws {
+        for action in actions {
+            switch action {
+            case .send(let push):
+                call.send(try service.frames.frame(for: push))
+                service.tally.responseSent()
+            case .acknowledged:
+                service.tally.acknowledged()
+            case .rejected(let type, _, let version, let error):
+                service.tally.rejected()
+                service.logger.warning(
+                    "a proxy refused a response",
+                    metadata: [
+                        "node": "\(node?.id ?? "")", "type": "\(type.shortName)", "version": "\(version)",
+                        "error": "\(error.message)",
+                    ])
+            case .violation(let violation):
+                service.tally.violated()
+                call.finish(violation.status)
+            }
+        }
+    }
+
+    // MARK: - Status
+
+    var status: ProxyStatus? {
+        guard let node else { return nil }
+        return ProxyStatus(
+            nodeID: node.id,
+            region: node.locality.region,
+            zone: node.locality.zone,
+            subZone: node.locality.subZone,
+            userAgent: node.userAgentName,
+            variant: machine.variant,
+            types: machine.status,
+            connected: connectedAt.duration(to: .now)
+        )
+    }
+}
+
+extension Violation {
+    fileprivate var status: GRPCStatus {
+        switch code {
+        case .malformedRequest: GRPCStatus(.invalidArgument, message)
+        case .limitExceeded: GRPCStatus(.resourceExhausted, message)
+        }
+    }
+}
+
+extension RefusedNode {
+    fileprivate var status: GRPCError {
+        switch self {
+        case .invalid(let reason): GRPCError(.invalidArgument, reason)
+        case .exhausted(let reason): GRPCError(.resourceExhausted, reason)
+        }
+    }
+}

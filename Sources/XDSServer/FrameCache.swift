@@ -1,0 +1,79 @@
+import EnvoyAPI
+import Foundation
+import GRPC
+import Synchronization
+import SwiftProtobuf
+import XDSCore
+
+/// Encoded responses by what tells their bytes apart, so that a response that is due on many streams is encoded once.
+///
+/// Two generations bound it: when the younger one is full it becomes the older one, and what nobody asked for since is
+/// forgotten. A response is due on all streams at about the same time, so a short memory is enough.
+final class FrameCache: Sendable {
+    private struct Generations {
+        var young: [PushKey: GRPCFrame] = [:]
+        var youngBytes = 0
+        var old: [PushKey: GRPCFrame] = [:]
+    }
+
+    /// Bytes of one generation.
+    private let maximumBytes: Int
+    private let generations = Mutex(Generations())
+
+    init(maximumBytes: Int = 32 * 1024 * 1024) {
+        self.maximumBytes = maximumBytes
+    }
+
+    func frame(for push: Push) throws -> GRPCFrame {
+        let key = push.key
+        if let frame = generations.withLock({ $0.young[key] ?? $0.old[key] }) { return frame }
+        // Two loops may encode the same at once; the bytes are equal, so the second one is only waste.
+        let frame = try Self.encode(push)
+        generations.withLock { generations in
+            if generations.youngBytes + frame.buffer.readableBytes > maximumBytes {
+                generations.old = generations.young
+                generations.young = [:]
+                generations.youngBytes = 0
+            }
+            generations.young[key] = frame
+            generations.youngBytes += frame.buffer.readableBytes
+        }
+        return frame
+    }
+
+    private static func encode(_ push: Push) throws -> GRPCFrame {
+        switch push.variant {
+        case .delta:
+            try GRPCFrame(
+                Envoy_Service_Discovery_V3_DeltaDiscoveryResponse.with {
+                    $0.typeURL = push.typeURL.rawValue
+                    $0.nonce = push.nonce.text
+                    $0.systemVersionInfo = push.version.rawValue
+                    $0.resources = push.resources.map { resource in
+                        .with {
+                            $0.name = resource.name.rawValue
+                            $0.version = resource.version.rawValue
+                            $0.resource = .init(resource)
+                        }
+                    }
+                    $0.removedResources = push.removedNames.map(\.rawValue)
+                })
+        case .stateOfTheWorld:
+            try GRPCFrame(
+                Envoy_Service_Discovery_V3_DiscoveryResponse.with {
+                    $0.typeURL = push.typeURL.rawValue
+                    $0.nonce = push.nonce.text
+                    $0.versionInfo = push.version.rawValue
+                    $0.resources = push.resources.map { .init($0) }
+                })
+        }
+    }
+}
+
+extension Google_Protobuf_Any {
+    fileprivate init(_ resource: EncodedResource) {
+        self.init()
+        typeURL = resource.typeURL.rawValue
+        value = Data(resource.bytes)
+    }
+}

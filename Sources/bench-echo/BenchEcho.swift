@@ -1,0 +1,54 @@
+import ArgumentParser
+import GRPC
+import Logging
+import NIOPosix
+import Primitives
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// The echo server that `scripts/bench rpc` measures.
+@main
+struct BenchEcho: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench-echo",
+        abstract: "Answers every message of echo.Echo with its own bytes."
+    )
+
+    @Option(help: "The port to listen on; 0 takes a free one.")
+    var port: UInt16 = 0
+
+    @Option(help: "Event loop threads.")
+    var threads = 1
+
+    @Flag(help: "Serve on the event loop itself instead of in a task for each call.")
+    var inline = false
+
+    func run() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        var methods = MethodTable()
+        if inline {
+            methods.add("echo.Echo", "Unary", .inlineUnary { message, _ in GRPCFrame(message: message) })
+        } else {
+            methods.add("echo.Echo", "Unary", .unary { message, _ in GRPCFrame(message: message) })
+        }
+        methods.add(
+            "echo.Echo", "Bidi",
+            .streaming { call in
+                while let message = try await call.next() {
+                    try await call.write(GRPCFrame(message: message))
+                }
+            })
+        let server = GRPCServer(
+            address: EndpointAddress(host: "127.0.0.1", port: port),
+            methods: methods,
+            group: group,
+            logger: Logger(label: "bench-echo")
+        )
+        let address = try await server.start()
+        print("ready on \(address)")
+        fflush(nil)
+        try await server.run()
+    }
+}

@@ -1,0 +1,173 @@
+import EnvoyAPI
+import Mesh
+import Primitives
+import Routing
+import Testing
+import Translation
+import XDSCore
+
+@Suite struct TranslatorTests {
+    @Test func `resources come sorted by type and name, each once`() {
+        var translator = Translator(mesh: Self.mesh())
+        let resources = translator.resources(for: Self.scope())
+        let references = resources.map(\.reference)
+        #expect(
+            references.map(\.description) == [
+                "cds/orders", "cds/reports", "eds/orders", "eds/reports", "lds/egress",
+                "rds/egress",
+            ]
+        )
+        #expect(references == Set(references).sorted())
+    }
+
+    @Test func `a cluster names its endpoints as what must be sent again with it`() {
+        var translator = Translator(mesh: Self.mesh())
+        let clusters = translator.resources(for: Self.scope()).filter { $0.typeURL == .cluster }
+        for cluster in clusters {
+            #expect(
+                cluster.companions == [
+                    ResourceReference(.clusterLoadAssignment, cluster.name)
+                ]
+            )
+        }
+    }
+
+    @Test func `a service without workers has an empty assignment`() throws {
+        var translator = Translator(mesh: Self.mesh())
+        let encoded = translator.assignment(of: "reports", for: "eu")
+        let assignment = try Envoy_Config_Endpoint_V3_ClusterLoadAssignment(
+            serializedBytes: encoded.bytes
+        )
+        #expect(assignment.clusterName == "reports")
+        #expect(assignment.endpoints.isEmpty)
+    }
+
+    @Test func `new endpoints change the assignments of their service alone`() {
+        var translator = Translator(mesh: Self.mesh())
+        let before = translator.resources(for: Self.scope())
+        translator.endpointsChanged(of: "reports", to: [Self.worker()])
+        let after = translator.resources(for: Self.scope())
+        #expect(Self.changed(before, after) == ["eds/reports"])
+        translator.endpointsChanged(of: "reports", to: [])
+        #expect(translator.resources(for: Self.scope()) == before)
+    }
+
+    @Test func `new shares change the assignments of their consumers alone`() throws {
+        var translator = Translator(
+            mesh: Self.mesh(),
+            endpoints: ["reports": [Self.worker("us"), Self.worker("eu")]]
+        )
+        let eu = translator.resources(for: Self.scope())
+        let us = translator.resources(for: Self.scope(region: "us"))
+        var shares = Shares()
+        try shares.set(["eu": 50, "us": 50], of: "reports", from: "eu", in: Self.mesh())
+        let services = translator.sharesChanged(to: shares)
+        #expect(services == ["reports"])
+        #expect(Self.changed(eu, translator.resources(for: Self.scope())) == ["eds/reports"])
+        #expect(translator.resources(for: Self.scope(region: "us")) == us)
+        #expect(translator.sharesChanged(to: shares) == [])
+    }
+
+    @Test func `a new mesh changes what it says and nothing else`() {
+        var translator = Translator(
+            mesh: Self.mesh(),
+            endpoints: ["reports": [Self.worker()]]
+        )
+        let before = translator.resources(for: Self.scope())
+        translator.meshChanged(to: Self.mesh(timeout: .seconds(4)))
+        #expect(Self.changed(before, translator.resources(for: Self.scope())) == ["rds/egress"])
+        translator.meshChanged(to: Self.mesh(attempts: 0))
+        let encoded = translator.resources(for: Self.scope()).last
+        let configuration = try? Envoy_Config_Route_V3_RouteConfiguration(
+            serializedBytes: encoded?.bytes ?? []
+        )
+        let routes = configuration?.virtualHosts.flatMap(\.routes) ?? []
+        let withRetries = routes.filter(\.route.hasRetryPolicy).map(\.match.prefix)
+        #expect(withRetries == ["/o/"])
+    }
+
+    @Test func `scopes differ in the listener by address and in the endpoints by region`() {
+        var translator = Translator(
+            mesh: Self.mesh(),
+            endpoints: ["reports": [Self.worker("us"), Self.worker("eu")]]
+        )
+        let eu = translator.resources(for: Self.scope())
+        let us = translator.resources(for: Self.scope(region: "us"))
+        let other = translator.resources(for: Self.scope(port: 15002))
+        #expect(Self.changed(eu, us) == ["eds/reports"])
+        #expect(Self.changed(eu, other) == ["lds/egress"])
+    }
+
+    @Test func `a fresh translator gives the same bytes`() {
+        let endpoints: [ServiceName: [Endpoint]] = [
+            "reports": [Self.worker("us"), Self.worker("eu")]
+        ]
+        var first = Translator(mesh: Self.mesh(), endpoints: endpoints)
+        var second = Translator(mesh: Self.mesh(timeout: .seconds(9)))
+        second.endpointsChanged(of: "reports", to: endpoints["reports"]?.reversed() ?? [])
+        second.meshChanged(to: Self.mesh())
+        #expect(
+            first.resources(for: Self.scope()).map(\.bytes)
+                == second.resources(for: Self.scope()).map(\.bytes)
+        )
+    }
+
+    @Test func `the longest prefix is matched first`() throws {
+        let mesh = Mesh(
+            name: "test",
+            regions: [Region(name: "eu")],
+            roundTripTimes: RoundTripTimes([:]),
+            services: [
+                Service(name: "rest", routes: ["/", "/a/"]),
+                Service(name: "one", routes: ["/a/M", "/b/"], timeout: .seconds(60)),
+            ]
+        )
+        var translator = Translator(mesh: mesh)
+        let routes = try #require(translator.resources(for: Self.scope()).last)
+        let configuration = try Envoy_Config_Route_V3_RouteConfiguration(
+            serializedBytes: routes.bytes
+        )
+        let table = configuration.virtualHosts.flatMap(\.routes)
+        #expect(table.map(\.match.prefix) == ["/a/M", "/a/", "/b/", "/"])
+        #expect(table.map(\.route.cluster) == ["one", "rest", "one", "rest"])
+        // Longer calls than the listener's idle timeout may be silent for longer, too.
+        #expect(table.map(\.route.hasIdleTimeout) == [true, false, true, false])
+    }
+
+    // MARK: -
+
+    private static func changed(_ old: [EncodedResource], _ new: [EncodedResource]) -> [String] {
+        Set(old).symmetricDifference(new).map(\.reference.description).sorted()
+            .reduce(into: []) { if $0.last != $1 { $0.append($1) } }
+    }
+
+    private static func scope(region: RegionName = "eu", port: UInt16 = 15001) -> Scope {
+        Scope(region: region, listen: EndpointAddress(host: "127.0.0.1", port: port))
+    }
+
+    private static func mesh(timeout: Duration = .seconds(3), attempts: Int = 3) -> Mesh {
+        Mesh(
+            name: "test",
+            regions: [Region(name: "eu", zones: ["eu-a"]), Region(name: "us")],
+            roundTripTimes: RoundTripTimes([:], fallback: .milliseconds(85)),
+            services: [
+                Service(
+                    name: "reports",
+                    routes: ["/r/"],
+                    timeout: timeout,
+                    retries: Service.Retries(attempts: attempts)
+                ),
+                Service(name: "orders", routes: ["/o/"]),
+            ]
+        )
+    }
+
+    private static func worker(_ region: RegionName = "eu") -> Endpoint {
+        Endpoint(
+            workerID: WorkerID("w-\(region)"),
+            address: EndpointAddress(host: "127.0.0.1", port: region == "eu" ? 9001 : 9002),
+            locality: Locality(region: region, zone: "a"),
+            capacity: 8
+        )
+    }
+}

@@ -1,0 +1,1 @@
+"""Benchmarks against peers: both sides run in turn on the same machine, and the ratio decides."""
