@@ -26,13 +26,11 @@ package final class ClientCall: @unchecked Sendable {
     private var eventLoop: any EventLoop { executor.eventLoop }
 
     /// Called once, on the event loop, with the stream that was opened for the call.
-    func opened(_ stream: HTTP2Stream, timeout: Duration?) {
+    func opened(_ stream: HTTP2Stream, deadline: CallDeadline?) {
         self.stream = stream
-        guard let timeout else { return }
-        deadlineTimer = eventLoop.scheduleTask(in: TimeAmount(timeout)) {
-            self.executor.batch {
-                self.abort(GRPCError(.deadlineExceeded, "the deadline of \(timeout) passed"))
-            }
+        guard let deadline else { return }
+        deadlineTimer = eventLoop.scheduleTask(deadline: deadline.time) {
+            self.executor.batch { self.abort(deadline.error) }
         }
     }
 
@@ -160,6 +158,10 @@ extension ClientCall: HTTP2StreamDelegate {
     }
 
     private func receivedTrailers(_ trailers: HeaderBlock) {
+        defer {
+            // What we have not sent yet interests nobody any more.
+            if let stream, !stream.hasLocalEnded { stream.reset(.noError) }
+        }
         trailingMetadata = Metadata(trailers)
         if let status = ResponseHead.status(ofTrailers: trailers) {
             finished(status)

@@ -34,9 +34,26 @@ package final class GRPCClient: @unchecked Sendable {
     private let counters = ConnectionCounters()
     private var connectivity = Connectivity<HTTP2Connection>()
     private var backoff: Backoff
-    /// The connection whose SETTINGS are awaited.
-    private var attempt: HTTP2Connection?
-    private var waiting: [UnsafeContinuation<Void, any Error>] = []
+    private var attempt: Attempt?
+    private var waiting: [Waiter] = []
+    private var lastWaiter: UInt64 = 0
+
+    /// A connection that is being made, until the server's SETTINGS are in.
+    private struct Attempt {
+        let address: EndpointAddress
+        /// What is tried when this fails.
+        let next: ArraySlice<EndpointAddress>
+        /// Why the addresses before this were no use.
+        let failures: [String]
+        var connection: HTTP2Connection?
+    }
+
+    /// A call that waits for the connection.
+    private struct Waiter {
+        let id: UInt64
+        let continuation: UnsafeContinuation<Void, any Error>
+        let timer: Scheduled<Void>?
+    }
 
     /// - Precondition: there is at least one address.
     package init(
@@ -67,14 +84,16 @@ package final class GRPCClient: @unchecked Sendable {
                 try await self.open(path, metadata: metadata, timeout: timeout)
             }
         }
+        let deadline = timeout.map { CallDeadline(timeout: $0) }
         // A connection can end between becoming ready and being used; a server that keeps doing so is no use.
         for _ in 0..<3 {
-            guard let connection = try await readyConnection() else { continue }
+            guard let connection = try await readyConnection(before: deadline) else { continue }
+            if let deadline, deadline.remaining <= .zero { throw deadline.error }
             let call = ClientCall(
                 executor: executor, maximumMessageBytes: configuration.maximumMessageBytes)
-            let headers = requestHeaders(path, metadata: metadata, timeout: timeout)
+            let headers = requestHeaders(path, metadata: metadata, timeout: deadline?.remaining)
             if let stream = connection.open(headers, endStream: false, delegate: call) {
-                call.opened(stream, timeout: timeout)
+                call.opened(stream, deadline: deadline)
                 return call
             }
             connectivity.connectionEnded(connection)
@@ -94,6 +113,7 @@ package final class GRPCClient: @unchecked Sendable {
                 throw GRPCError(.internal, "the server ended the call without a message")
             }
             guard try await call.next() == nil else {
+                call.cancel()
                 throw GRPCError(.internal, "the server answered a unary call with two messages")
             }
             return response
@@ -116,7 +136,7 @@ package final class GRPCClient: @unchecked Sendable {
     // MARK: - The connection
 
     /// Nil after a wait: look again.
-    private func readyConnection() async throws -> HTTP2Connection? {
+    private func readyConnection(before deadline: CallDeadline?) async throws -> HTTP2Connection? {
         switch connectivity.callStarted() {
         case .use(let connection): return connection
         case .fail(let error): throw error
@@ -125,11 +145,46 @@ package final class GRPCClient: @unchecked Sendable {
                 throw GRPCError(
                     .resourceExhausted, "\(waiting.count) calls wait for a connection to \(authority)")
             }
-            try await withUnsafeThrowingContinuation { continuation in
-                waiting.append(continuation)
-                if connect { self.connect(to: addresses[...], failures: []) }
-            }
+            if connect { self.connect(to: addresses[...], failures: []) }
+            try await waitForConnection(before: deadline)
             return nil
+        }
+    }
+
+    private func waitForConnection(before deadline: CallDeadline?) async throws {
+        lastWaiter += 1
+        let id = lastWaiter
+        try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { continuation in
+                let timer = deadline.map { deadline in
+                    eventLoop.scheduleTask(deadline: deadline.time) {
+                        self.executor.batch { self.stopWaiting(id, deadline.error) }
+                    }
+                }
+                waiting.append(Waiter(id: id, continuation: continuation, timer: timer))
+            }
+        } onCancel: {
+            self.eventLoop.execute {
+                self.executor.batch {
+                    self.stopWaiting(id, GRPCError(.cancelled, "the call was cancelled"))
+                }
+            }
+        }
+    }
+
+    private func stopWaiting(_ id: UInt64, _ error: GRPCError) {
+        guard let index = waiting.firstIndex(where: { $0.id == id }) else { return }
+        let waiter = waiting.remove(at: index)
+        waiter.timer?.cancel()
+        waiter.continuation.resume(throwing: error)
+    }
+
+    private func endWaiting(_ result: Result<Void, any Error>) {
+        let ended = waiting
+        waiting = []
+        for waiter in ended {
+            waiter.timer?.cancel()
+            waiter.continuation.resume(with: result)
         }
     }
 
@@ -138,6 +193,7 @@ package final class GRPCClient: @unchecked Sendable {
             return connectFailed(
                 GRPCError(.unavailable, "cannot connect: \(failures.joined(separator: "; "))"))
         }
+        attempt = Attempt(address: address, next: candidates.dropFirst(), failures: failures)
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(TimeAmount(configuration.connectTimeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -145,21 +201,39 @@ package final class GRPCClient: @unchecked Sendable {
                 channel.eventLoop.makeCompletedFuture { try self.prepare(channel) }
             }
         bootstrap.connect(host: address.host, port: Int(address.port)).assumeIsolated()
-            .whenFailure { error in
-                self.executor.batch {
-                    self.connect(
-                        to: candidates.dropFirst(), failures: failures + ["\(address): \(reason(error))"])
+            .whenComplete { result in
+                switch result {
+                case .success(let channel): self.limitSettingsWait(channel)
+                case .failure(let error): self.executor.batch { self.attemptFailed(reason(error)) }
                 }
             }
     }
 
+    private func attemptFailed(_ reason: String) {
+        guard let attempt else { return }
+        self.attempt = nil
+        connect(to: attempt.next, failures: attempt.failures + ["\(attempt.address): \(reason)"])
+    }
+
+    /// Whatever accepts the connection but does not speak HTTP/2 must not hold up the calls.
+    private func limitSettingsWait(_ channel: any Channel) {
+        guard let connection = attempt?.connection else { return }
+        let timeout = configuration.connectTimeout
+        let timer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(timeout)) {
+            guard connection === self.attempt?.connection else { return }
+            connection.close(reason: "no HTTP/2 SETTINGS within \(timeout)")
+        }
+        channel.closeFuture.whenComplete { _ in timer.cancel() }
+    }
+
     private func prepare(_ channel: any Channel) throws {
+        guard attempt != nil else { throw GRPCError(.unavailable, "the client is closed") }
         var http2 = HTTP2Configuration()
         http2.keepaliveInterval = TimeAmount(configuration.keepaliveInterval)
         http2.keepaliveTimeout = TimeAmount(configuration.keepaliveTimeout)
         let connection = HTTP2Connection(
             openingOn: executor, configuration: http2, counters: counters, delegate: self)
-        attempt = connection
+        attempt?.connection = connection
         try channel.pipeline.syncOperations.addHandler(connection)
     }
 
@@ -170,9 +244,7 @@ package final class GRPCClient: @unchecked Sendable {
         eventLoop.scheduleTask(in: TimeAmount(backoff.failed(using: &random))) {
             self.connectivity.backoffEnded()
         }
-        let failed = waiting
-        waiting = []
-        for continuation in failed { continuation.resume(throwing: error) }
+        endWaiting(.failure(error))
     }
 
     /// Closes the connection; calls in flight end with UNAVAILABLE, and so does every later one.
@@ -180,12 +252,9 @@ package final class GRPCClient: @unchecked Sendable {
         guard eventLoop.inEventLoop else {
             return await withTaskExecutorPreference(executor) { await self.close() }
         }
-        let connection = connectivity.close()
-        let failed = waiting
-        waiting = []
-        for continuation in failed {
-            continuation.resume(throwing: GRPCError(.unavailable, "the client is closed"))
-        }
+        let connection = connectivity.close() ?? attempt?.connection
+        attempt = nil
+        endWaiting(.failure(GRPCError(.unavailable, "the client is closed")))
         connection?.close(reason: "the client was closed")
     }
 }
@@ -202,15 +271,13 @@ private func reason(_ error: any Error) -> String {
 extension GRPCClient: HTTP2ConnectionDelegate {
     package func connectionIsReady(_ connection: HTTP2Connection) {
         // A server may send SETTINGS again on a connection that is in use.
-        guard connection === attempt else { return }
+        guard connection === attempt?.connection else { return }
         attempt = nil
         guard connectivity.connected(connection) else {
             return connection.close(reason: "the client was closed")
         }
         backoff.succeeded()
-        let ready = waiting
-        waiting = []
-        for continuation in ready { continuation.resume() }
+        endWaiting(.success(()))
     }
 
     package func connectionIsDraining(_ connection: HTTP2Connection) {
@@ -220,8 +287,6 @@ extension GRPCClient: HTTP2ConnectionDelegate {
     package func connectionClosed(_ connection: HTTP2Connection, reason: String) {
         connectivity.connectionEnded(connection)
         // A server that closes before its SETTINGS leaves the calls that wait for them behind.
-        if connection === attempt {
-            connectFailed(GRPCError(.unavailable, "the connection to \(authority) was lost: \(reason)"))
-        }
+        if connection === attempt?.connection { attemptFailed(reason) }
     }
 }

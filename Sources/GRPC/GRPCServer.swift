@@ -20,6 +20,7 @@ package final class GRPCServer: Service {
     private let http2Counters = ConnectionCounters()
     private let connections = Mutex<[ObjectIdentifier: NIOLoopBound<HTTP2Connection>]>([:])
     private let listener = Mutex<(any Channel)?>(nil)
+    private let isShuttingDown = Atomic(false)
 
     /// Port 0 takes a free one; `start` tells which.
     package init(
@@ -91,12 +92,14 @@ package final class GRPCServer: Service {
         )
         let id = ObjectIdentifier(connection)
         let isAccepted = connections.withLock { connections in
-            guard connections.count < core.configuration.maximumConnections else { return false }
+            guard connections.count < core.configuration.maximumConnections,
+                !isShuttingDown.load(ordering: .relaxed)
+            else { return false }
             connections[id] = NIOLoopBound(connection, eventLoop: channel.eventLoop)
             return true
         }
         guard isAccepted else {
-            throw GRPCError(.resourceExhausted, "the server has its maximum of connections")
+            throw GRPCError(.resourceExhausted, "the server takes no more connections")
         }
         channel.closeFuture.whenComplete { _ in
             self.connections.withLock { _ = $0.removeValue(forKey: id) }
@@ -117,6 +120,8 @@ package final class GRPCServer: Service {
             defer { listener = nil }
             return listener
         }
+        // What was accepted but not yet noted when the connections are looked at is turned away.
+        isShuttingDown.store(true, ordering: .relaxed)
         try? await listening?.close()
         let open = connections.withLock { $0.values.map { $0 } }
         for connection in open {

@@ -24,9 +24,8 @@ enum GRPCTimeout {
         let (seconds, attoseconds) = timeout.components
         guard seconds >= 0, attoseconds >= 0 else { return "0n" }
         let limit: Int64 = 99_999_999
-        if seconds == 0, attoseconds / 1_000_000_000 <= limit {
-            return "\(attoseconds / 1_000_000_000)n"
-        }
+        let nanoseconds = roundedUp(attoseconds, 1_000_000_000)
+        if seconds == 0, nanoseconds <= limit { return "\(nanoseconds)n" }
         if seconds < 99 {
             return "\(seconds * 1_000_000 + roundedUp(attoseconds, 1_000_000_000_000))u"
         }

@@ -25,9 +25,9 @@ struct MessageDeframer {
         return false
     }
 
-    /// Calls `deliver` for each message that is complete with these bytes.
+    /// Appends each message that is complete with these bytes.
     mutating func received(
-        _ data: UnsafeRawBufferPointer, deliver: (ByteBuffer) -> Void
+        _ data: UnsafeRawBufferPointer, into messages: inout ShortQueue<ByteBuffer>
     ) throws(GRPCError) {
         var rest = data[...]
         while !rest.isEmpty {
@@ -37,7 +37,7 @@ struct MessageDeframer {
                 if bytes.isEmpty, rest.count >= wanted {
                     let length = try messageLength(rest.prefix(wanted))
                     rest = rest.dropFirst(wanted)
-                    begin(length, rest: &rest, deliver: deliver)
+                    begin(length, rest: &rest, into: &messages)
                 } else {
                     bytes.append(contentsOf: rest.prefix(wanted))
                     rest = rest.dropFirst(wanted)
@@ -46,7 +46,7 @@ struct MessageDeframer {
                         return
                     }
                     let length = try messageLength(bytes[...])
-                    begin(length, rest: &rest, deliver: deliver)
+                    begin(length, rest: &rest, into: &messages)
                 }
             case .message(var message, let missing):
                 // Leave the old payload before it is changed, or the write would copy it.
@@ -55,7 +55,7 @@ struct MessageDeframer {
                 message.writeBytes(UnsafeRawBufferPointer(rebasing: part))
                 rest = rest.dropFirst(part.count)
                 if part.count == missing {
-                    deliver(message)
+                    messages.append(message)
                 } else {
                     state = .message(message, missing: missing - part.count)
                 }
@@ -64,11 +64,12 @@ struct MessageDeframer {
     }
 
     private mutating func begin(
-        _ length: Int, rest: inout Slice<UnsafeRawBufferPointer>, deliver: (ByteBuffer) -> Void
+        _ length: Int, rest: inout Slice<UnsafeRawBufferPointer>,
+        into messages: inout ShortQueue<ByteBuffer>
     ) {
         state = .prefix([])
         if rest.count >= length {
-            deliver(ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: rest.prefix(length))))
+            messages.append(ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: rest.prefix(length))))
             rest = rest.dropFirst(length)
         } else {
             let reserved = min(length, Self.maximumReservedBytes)

@@ -1,4 +1,3 @@
-import DequeModule
 import HTTP2
 import NIOCore
 
@@ -15,7 +14,7 @@ struct MessageInbox {
     }
 
     private var deframer: MessageDeframer
-    private var queue = Deque<ByteBuffer>()
+    private var queue = ShortQueue<ByteBuffer>()
     private var state = State.open
     private var waiter: UnsafeContinuation<ByteBuffer?, any Error>?
     private var unconsumedBytes = 0
@@ -27,16 +26,9 @@ struct MessageInbox {
     /// Takes bytes in; the result is how many of them the peer may replace at once.
     mutating func received(_ data: UnsafeRawBufferPointer) throws(GRPCError) -> Int {
         guard case .open = state else { return data.count }
-        // No complete message may be queued while the exclusive access to `deframer` lasts.
-        var complete: [ByteBuffer] = []
-        try deframer.received(data) { complete.append($0) }
-        for message in complete {
-            if let waiter {
-                self.waiter = nil
-                waiter.resume(returning: message)
-            } else {
-                queue.append(message)
-            }
+        try deframer.received(data, into: &queue)
+        if waiter != nil, let message = queue.popFirst() {
+            takeWaiter()?.resume(returning: message)
         }
         unconsumedBytes += data.count
         return takeConsumable()

@@ -1,15 +1,24 @@
 /// The percent-encoding of `grpc-message` (gRPC over HTTP/2, "Responses").
 enum PercentEncoding {
     /// Printable ASCII but `%` stays as it is; every other byte of the UTF-8 becomes `%XX`.
-    static func encode(_ text: String) -> [UInt8] {
+    ///
+    /// A text that needs more than `maximumBytes` is cut off at the last character that fits.
+    static func encode(_ text: String, maximumBytes: Int = .max) -> [UInt8] {
         let digits = Array("0123456789ABCDEF".utf8)
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count)
+        bytes.reserveCapacity(min(text.utf8.count, maximumBytes))
+        var lastCharacter = 0
         for byte in text.utf8 {
+            let continuesCharacter = byte & 0xC0 == 0x80
+            if !continuesCharacter { lastCharacter = bytes.count }
             if byte >= 0x20, byte <= 0x7e, byte != UInt8(ascii: "%") {
                 bytes.append(byte)
             } else {
                 bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 0xF)]]
+            }
+            if bytes.count > maximumBytes {
+                bytes.removeLast(bytes.count - lastCharacter)
+                break
             }
         }
         return bytes

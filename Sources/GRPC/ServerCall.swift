@@ -86,10 +86,15 @@ package final class ServerCall: @unchecked Sendable {
         finish(answer.status)
     }
 
+    /// Bytes of an encoded status message. Peers accept 8 KiB of all trailers together, some no more.
+    private static let maximumStatusMessageBytes = 4096
+
     private func appendStatus(_ status: GRPCStatus, to block: inout HeaderBlock) {
         block.append(name: "grpc-status", value: String(status.code.rawValue))
         if !status.message.isEmpty {
-            block.append(name: "grpc-message", value: PercentEncoding.encode(status.message))
+            block.append(
+                name: "grpc-message",
+                value: PercentEncoding.encode(status.message, maximumBytes: Self.maximumStatusMessageBytes))
         }
         trailers.append(to: &block)
     }
@@ -199,6 +204,7 @@ extension ServerCall: HTTP2StreamDelegate {
             start(handler)
         case .refusedAsHTTP(let status):
             response = .ended
+            core.counters.callEnded(.unknown)
             stream?.respond(HeaderBlock([(":status", "\(status)")]), endStream: true)
         case .refused(let error):
             fail(error)
@@ -315,7 +321,8 @@ extension ServerCall: HTTP2StreamDelegate {
     package func closed(_ end: StreamEnd) {
         stream = nil
         stopTimer()
-        if case .ended = response {} else { core.counters.callEnded(.cancelled) }
+        // Without a handler the request's headers never came in full, and no call was started.
+        if case .ended = response {} else if handler != nil { core.counters.callEnded(.cancelled) }
         response = .ended
         let inline = inline
         self.inline = nil

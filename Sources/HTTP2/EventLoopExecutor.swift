@@ -50,6 +50,12 @@ package final class EventLoopExecutor: TaskExecutor, @unchecked Sendable {
         isBatching = false
     }
 
+    /// Inside a batch: what is ready so far runs and is flushed now.
+    func runReadyJobs() {
+        assert(isBatching, "jobs are run by the batch that they belong to")
+        drain()
+    }
+
     /// Flushes `connection` at the end of the batch, or of the next one when none is running.
     func needsFlush(_ connection: HTTP2Connection) {
         unflushed.append(connection)

@@ -10,7 +10,7 @@ extension HTTP2Connection {
         endStream: Bool,
         delegate: any HTTP2StreamDelegate
     ) -> HTTP2Stream? {
-        guard let session, !isDraining else { return nil }
+        guard let session, !isDraining, !isEnding else { return nil }
         let stream = HTTP2Stream(id: 0, connection: self)
         stream.delegate = delegate
         let user = Unmanaged.passUnretained(stream).toOpaque()

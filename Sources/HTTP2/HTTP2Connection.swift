@@ -33,6 +33,10 @@ package final class HTTP2Connection: ChannelInboundHandler {
 
     var session: OpaquePointer?
     var streams: [HTTP2Stream] = []
+    /// The header section that is being received: there is one at a time, as nothing may come between HEADERS and its
+    /// CONTINUATIONs (RFC 9113, section 6.10).
+    var incomingHeaders = HeaderBlock()
+    var incomingHeadersAreTooLarge = false
     private var context: ChannelHandlerContext?
     private var out = ByteBuffer()
     private var writableStreams: [HTTP2Stream] = []
@@ -43,7 +47,11 @@ package final class HTTP2Connection: ChannelInboundHandler {
     private var isFlushing = false
     private var hasUnflushedWrites = false
     private var closeReason: String?
+    /// nghttp2 is running, so this may be inside one of its callbacks.
+    private var isInSession = false
     private(set) var isDraining = false
+    /// The connection is closing or only waits until the socket has taken its last bytes.
+    private(set) var isEnding = false
 
     /// A server's side: `accept` is asked for the delegate of each new stream.
     package init(
@@ -97,11 +105,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
-        keepalive?.heard(now: .now())
-        executor.batch {
-            receive(buffer)
-            setNeedsFlush()
-        }
+        keepalive?.heard(now: context.eventLoop.now)
+        executor.batch { receive(buffer) }
     }
 
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -126,12 +131,29 @@ package final class HTTP2Connection: ChannelInboundHandler {
         executor.batch { setNeedsFlush() }
     }
 
+    /// Feeds what was read to the session piece by piece, and lets each piece's answers go before the next.
+    ///
+    /// With one piece for all, a client on a single connection waits while a whole read is served, and we wait while it
+    /// digests all the answers: measured at 100 streams, overlapping the two serves a quarter more.
     private func receive(_ buffer: ByteBuffer) {
-        guard let session else { return }
-        let length = buffer.readableBytes
-        let result = buffer.withUnsafeReadableBytes { bytes in
-            nghttp2_session_mem_recv(session, bytes.bindMemory(to: UInt8.self).baseAddress, length)
+        buffer.withUnsafeReadableBytes { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty, closeReason == nil {
+                feed(UnsafeRawBufferPointer(rebasing: rest.prefix(Self.pieceBytes)))
+                setNeedsFlush()
+                rest = rest.dropFirst(Self.pieceBytes)
+                if !rest.isEmpty { executor.runReadyJobs() }
+            }
         }
+    }
+
+    /// About forty small requests.
+    private static let pieceBytes = 2048
+
+    private func feed(_ bytes: UnsafeRawBufferPointer) {
+        guard let session else { return }
+        let start = bytes.bindMemory(to: UInt8.self).baseAddress
+        let result = nghttp2_session_mem_recv(session, start, bytes.count)
         if result == Int(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue) {
             counters.peerIsNotHTTP2()
             close(reason: "the peer does not speak HTTP/2 (no connection preface)")
@@ -154,6 +176,10 @@ package final class HTTP2Connection: ChannelInboundHandler {
     func flushNow() {
         needsFlush = false
         guard let context, session != nil, !isFlushing else { return }
+        if closeReason != nil {
+            context.close(promise: nil)
+            return
+        }
         isFlushing = true
         let channel = context.channel
         out = executor.scratch
@@ -183,7 +209,9 @@ package final class HTTP2Connection: ChannelInboundHandler {
     private func appendNextFrame() -> Bool {
         guard let session else { return false }
         var frame: UnsafePointer<UInt8>?
+        isInSession = true
         let length = nghttp2_session_mem_send(session, &frame)
+        isInSession = false
         if length < 0 {
             close(reason: String(cString: nghttp2_strerror(Int32(length))))
             return false
@@ -224,15 +252,17 @@ package final class HTTP2Connection: ChannelInboundHandler {
 
     /// Stops new streams, lets the ones in flight end, then closes; at `drainTimeout` it closes regardless.
     package func shutDownGracefully() {
-        guard let session, let context, !isDraining else { return }
+        guard !isDraining else { return }
+        guard let session, let context else {
+            // Accepted, but not active yet.
+            return close(reason: "shut down before it began")
+        }
         isDraining = true
         // RFC 9113, section 6.8: first a GOAWAY that refuses nothing, then, a round trip later, the one that names
         // the last stream; streams that crossed the first one on the wire are served.
         nghttp2_submit_shutdown_notice(session)
         nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), Self.drainPing)
-        drainTimer = context.eventLoop.assumeIsolated().scheduleTask(in: configuration.drainTimeout) {
-            self.close(reason: "the drain timeout passed with \(self.streams.count) streams open")
-        }
+        armDrainTimer(context)
         executor.batch { setNeedsFlush() }
     }
 
@@ -249,7 +279,30 @@ package final class HTTP2Connection: ChannelInboundHandler {
     package func close(reason: String) {
         guard closeReason == nil else { return }
         closeReason = reason
-        context?.close(promise: nil)
+        isEnding = true
+        // Closing the channel deletes the session, which nghttp2 must not lose inside its own callback.
+        if isInSession {
+            setNeedsFlush()
+        } else {
+            context?.close(promise: nil)
+        }
+    }
+
+    /// Closes when the socket has taken what was written: a plain close drops what it has not.
+    private func closeWhenSent(reason: String) {
+        guard !isEnding, let context else { return }
+        isEnding = true
+        // A peer that never reads must not keep the connection.
+        if drainTimer == nil { armDrainTimer(context) }
+        let sent = context.eventLoop.makePromise(of: Void.self)
+        sent.futureResult.assumeIsolated().whenComplete { _ in self.close(reason: reason) }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: sent)
+    }
+
+    private func armDrainTimer(_ context: ChannelHandlerContext) {
+        drainTimer = context.eventLoop.assumeIsolated().scheduleTask(in: configuration.drainTimeout) {
+            self.close(reason: "the drain timeout passed with \(self.streams.count) streams open")
+        }
     }
 
     private func closeIfOver() {
@@ -259,7 +312,7 @@ package final class HTTP2Connection: ChannelInboundHandler {
         let wantsNothing =
             nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0
         if isDrained || wantsNothing {
-            close(reason: isDraining ? "drained" : "the session ended")
+            closeWhenSent(reason: isDraining ? "drained" : "the session ended")
         }
     }
 
@@ -288,8 +341,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
     // MARK: - Keepalive
 
     private func startKeepalive() {
-        guard let interval = configuration.keepaliveInterval else { return }
-        let now = NIODeadline.now()
+        guard let interval = configuration.keepaliveInterval, let context else { return }
+        let now = context.eventLoop.now
         keepalive = Keepalive(interval: interval, timeout: configuration.keepaliveTimeout, now: now)
         armKeepalive(at: now + interval)
     }
@@ -301,7 +354,9 @@ package final class HTTP2Connection: ChannelInboundHandler {
     }
 
     private func keepaliveTimerFired() {
-        guard let session, let action = keepalive?.timerFired(now: .now()) else { return }
+        guard let session, let context,
+            let action = keepalive?.timerFired(now: context.eventLoop.now)
+        else { return }
         switch action {
         case .wait(let deadline):
             armKeepalive(at: deadline)

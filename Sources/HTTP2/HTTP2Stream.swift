@@ -18,14 +18,13 @@ package protocol HTTP2StreamDelegate: AnyObject {
 /// One HTTP/2 stream, confined to its connection's event loop.
 package final class HTTP2Stream {
     package internal(set) var id: Int32
-    package unowned let connection: HTTP2Connection
+    /// Strong, because an `unowned` reference costs a checked retain at each use; the connection lets go of its streams
+    /// when they close or it does, which breaks the cycle.
+    package let connection: HTTP2Connection
     package var delegate: (any HTTP2StreamDelegate)?
 
     /// The position in the connection's list, so that leaving it costs no search.
     var index = 0
-    /// The header section that is being received.
-    var headers = HeaderBlock()
-    var headersAreTooLarge = false
     var hasRemoteEnded = false
     var resetsAfterEnd = false
 
@@ -45,6 +44,11 @@ package final class HTTP2Stream {
     /// False while the writer should wait for `becameWritable`.
     package var isWritable: Bool {
         outbound.count <= connection.configuration.writeHighWatermarkBytes
+    }
+
+    /// True when the end of our side is on its way: what was queued before it has been sent.
+    package var hasLocalEnded: Bool {
+        if case .sent = outbound.end { true } else { false }
     }
 
     /// Sends the response's header section. With `endStream` nothing may follow.

@@ -58,6 +58,14 @@ package struct HeaderBlock: Sendable {
         fields[fields.count - 1].valueLength = Int32(value.count)
     }
 
+    /// The same fields in storage that is no larger than they are.
+    func compacted() -> HeaderBlock {
+        var copy = HeaderBlock()
+        copy.storage = storage.withUnsafeBufferPointer { Array($0) }
+        copy.fields = fields.withUnsafeBufferPointer { Array($0) }
+        return copy
+    }
+
     package mutating func removeAll() {
         storage.removeAll(keepingCapacity: true)
         fields.removeAll(keepingCapacity: true)

@@ -1,11 +1,10 @@
 import CNghttp2
 
-/// The session's options and callbacks, the same for every connection of a role.
-// SAFETY (@unchecked Sendable): both are filled in before they are stored and only read afterwards; nghttp2
-// copies them into each session.
+/// The session's callbacks, the same for every connection.
+// SAFETY (@unchecked Sendable): they are filled in before they are stored and only read afterwards; nghttp2 copies
+// them into each session.
 private struct SessionTemplate: @unchecked Sendable {
     let callbacks: OpaquePointer?
-    let options: OpaquePointer?
 
     static let shared = SessionTemplate()
 
@@ -18,12 +17,14 @@ private struct SessionTemplate: @unchecked Sendable {
             return 0
         }
         nghttp2_session_callbacks_set_on_header_callback(callbacks) {
-            session, frame, name, nameLength, value, valueLength, _, user in
-            guard let frame, let stream = stream(session, frame.pointee.hd.stream_id) else { return 0 }
-            connection(user).headerReceived(
-                UnsafeRawBufferPointer(start: name, count: nameLength),
-                UnsafeRawBufferPointer(start: value, count: valueLength),
-                on: stream)
+            _, _, name, nameLength, value, valueLength, _, user in
+            // Called for each field of each request, so the connection is not even retained.
+            guard let user else { return 0 }
+            Unmanaged<HTTP2Connection>.fromOpaque(user)._withUnsafeGuaranteedRef {
+                $0.headerReceived(
+                    UnsafeRawBufferPointer(start: name, count: nameLength),
+                    UnsafeRawBufferPointer(start: value, count: valueLength))
+            }
             return 0
         }
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
@@ -53,6 +54,17 @@ private struct SessionTemplate: @unchecked Sendable {
             connection(user).frameSent(frame)
             return 0
         }
+        nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) { session, frame, _, _ in
+            // A header section that is too large to send would leave its stream open for ever.
+            if let frame, frame.pointee.hd.type == UInt8(NGHTTP2_HEADERS.rawValue),
+                frame.pointee.headers.cat != NGHTTP2_HCAT_REQUEST
+            {
+                nghttp2_submit_rst_stream(
+                    session, UInt8(NGHTTP2_FLAG_NONE.rawValue), frame.pointee.hd.stream_id,
+                    HTTP2ErrorCode.internalError.rawValue)
+            }
+            return 0
+        }
         nghttp2_session_callbacks_set_send_data_callback(callbacks) {
             _, frame, header, length, source, user in
             guard let frame, let pointer = source?.pointee.ptr else { return 0 }
@@ -64,14 +76,6 @@ private struct SessionTemplate: @unchecked Sendable {
             return 0
         }
         self.callbacks = callbacks
-
-        var options: OpaquePointer?
-        nghttp2_option_new(&options)
-        // Windows are given back by whoever has read the bytes, so a reader that stops stops the writer.
-        nghttp2_option_set_no_auto_window_update(options, 1)
-        // Closed streams are kept only for the priority tree of RFC 7540, which no gRPC client uses.
-        nghttp2_option_set_no_closed_streams(options, 1)
-        self.options = options
     }
 }
 
@@ -88,12 +92,14 @@ private func stream(_ session: OpaquePointer?, _ id: Int32) -> HTTP2Stream? {
 extension HTTP2Connection {
     /// A session with our SETTINGS queued.
     func makeSession() -> OpaquePointer? {
-        let template = SessionTemplate.shared
+        let callbacks = SessionTemplate.shared.callbacks
+        let options = makeOptions()
+        defer { nghttp2_option_del(options) }
         let user = Unmanaged.passUnretained(self).toOpaque()
         var session: OpaquePointer?
         switch role {
-        case .server: nghttp2_session_server_new2(&session, template.callbacks, user, template.options)
-        case .client: nghttp2_session_client_new2(&session, template.callbacks, user, template.options)
+        case .server: nghttp2_session_server_new2(&session, callbacks, user, options)
+        case .client: nghttp2_session_client_new2(&session, callbacks, user, options)
         }
         var settings = [
             setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, UInt32(configuration.streamWindowBytes)),
@@ -112,11 +118,24 @@ extension HTTP2Connection {
         return session
     }
 
+    private func makeOptions() -> OpaquePointer? {
+        var options: OpaquePointer?
+        nghttp2_option_new(&options)
+        // Windows are given back by whoever has read the bytes, so a reader that stops stops the writer.
+        nghttp2_option_set_no_auto_window_update(options, 1)
+        // Closed streams are kept only for the priority tree of RFC 7540, which no gRPC client uses.
+        nghttp2_option_set_no_closed_streams(options, 1)
+        nghttp2_option_set_max_outbound_ack(options, configuration.maximumQueuedAcknowledgements)
+        return options
+    }
+
     private func setting(_ id: nghttp2_settings_id, _ value: UInt32) -> nghttp2_settings_entry {
         nghttp2_settings_entry(settings_id: Int32(id.rawValue), value: value)
     }
 
     fileprivate func headersBegan(_ frame: UnsafePointer<nghttp2_frame>) {
+        incomingHeaders.removeAll()
+        incomingHeadersAreTooLarge = false
         guard frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST else { return }
         let stream = HTTP2Stream(id: frame.pointee.hd.stream_id, connection: self)
         stream.delegate = accept(stream)
@@ -126,17 +145,16 @@ extension HTTP2Connection {
     }
 
     fileprivate func headerReceived(
-        _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, on stream: HTTP2Stream
+        _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
     ) {
-        guard !stream.headersAreTooLarge else { return }
-        let size = stream.headers.listSize + name.count + value.count + 32
+        guard !incomingHeadersAreTooLarge else { return }
+        let size = incomingHeaders.listSize + name.count + value.count + 32
         guard size <= configuration.maximumHeaderListBytes else {
-            stream.headersAreTooLarge = true
-            stream.headers.removeAll()
+            incomingHeadersAreTooLarge = true
             counters.headerListTooLarge()
             return
         }
-        stream.headers.append(name: name, value: value)
+        incomingHeaders.append(name: name, value: value)
     }
 
     fileprivate func frameReceived(_ frame: UnsafePointer<nghttp2_frame>) {
@@ -164,13 +182,11 @@ extension HTTP2Connection {
 
     private func headersEnded(_ stream: HTTP2Stream, endStream: Bool) {
         if endStream { stream.hasRemoteEnded = true }
-        if stream.headersAreTooLarge {
+        if incomingHeadersAreTooLarge {
             rejectHeaders(of: stream)
             return
         }
-        let headers = stream.headers
-        stream.headers = HeaderBlock()
-        stream.delegate?.received(headers: headers, endStream: endStream)
+        stream.delegate?.received(headers: incomingHeaders.compacted(), endStream: endStream)
     }
 
     /// 431 tells a client what happened (RFC 6585, section 5); from a server there is nothing to answer.

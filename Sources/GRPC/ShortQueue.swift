@@ -1,0 +1,35 @@
+import DequeModule
+
+/// A queue whose first element needs no allocation.
+///
+/// For the queues of a stream, which nearly always hold one element at most.
+struct ShortQueue<Element> {
+    private var head: Element?
+    private var rest = Deque<Element>()
+
+    init() {}
+
+    @inline(__always)
+    var isEmpty: Bool { head == nil }
+
+    @inline(__always)
+    mutating func append(_ element: Element) {
+        if head == nil {
+            head = element
+        } else {
+            rest.append(element)
+        }
+    }
+
+    @inline(__always)
+    mutating func popFirst() -> Element? {
+        guard let first = head.take() else { return nil }
+        if !rest.isEmpty { head = rest.removeFirst() }
+        return first
+    }
+
+    mutating func removeAll() {
+        head = nil
+        rest.removeAll()
+    }
+}
