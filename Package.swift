@@ -8,10 +8,16 @@ let settings: [SwiftSetting] = [
 ]
 
 // What several targets use from other packages.
-let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser",
+    package: "swift-argument-parser"
+)
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
-let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let lifecycle = Target.Dependency.product(
+    name: "ServiceLifecycle",
+    package: "swift-service-lifecycle"
+)
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -42,8 +48,16 @@ let package = Package(
     ],
     targets: [
         // System libraries.
-        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
-        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(
+            name: "CNghttp2",
+            pkgConfig: "libnghttp2",
+            providers: [.apt(["libnghttp2-dev"])]
+        ),
+        .systemLibrary(
+            name: "CSQLite",
+            pkgConfig: "sqlite3",
+            providers: [.apt(["libsqlite3-dev"])]
+        ),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
 
         // Foundations.
@@ -55,7 +69,11 @@ let package = Package(
         library("HTTP2", ["CNghttp2", deque, nioCore]),
         library(
             "GRPC",
-            ["GRPCAPI", "HTTP2", "Primitives", deque, lifecycle, logging, nioCore, nioPosix, protobuf]),
+            [
+                "GRPCAPI", "HTTP2", "Primitives", deque, lifecycle, logging, nioCore, nioPosix,
+                protobuf,
+            ]
+        ),
 
         // Generated from xds/protos by scripts/generate.
         library("EnvoyAPI", [protobuf]),
@@ -75,34 +93,52 @@ let package = Package(
         library("Store", ["SQLite"]),
         library(
             "Registry",
-            ["GRPC", "Membership", "MeridianAPI", "Primitives", "Store", lifecycle, logging, nioCore, protobuf]),
+            [
+                "GRPC", "Membership", "MeridianAPI", "Primitives", "Store", lifecycle, logging,
+                nioCore, protobuf,
+            ]
+        ),
         library(
             "XDSServer",
-            ["EnvoyAPI", "GRPC", "XDSCore", lifecycle, logging, nioCore, protobuf]),
+            ["EnvoyAPI", "GRPC", "XDSCore", lifecycle, logging, nioCore, protobuf]
+        ),
         library("Telemetry", [logging]),
         library("CommandLine", ["Primitives", argumentParser]),
         library(
             "ReportWorker",
             [
-                "GRPC", "GRPCAPI", "MeridianAPI", "Primitives", "Registry", "Reports", "SQLite", "YAML",
+                "GRPC", "GRPCAPI", "MeridianAPI", "Primitives", "Registry", "Reports", "SQLite",
+                "YAML",
                 lifecycle, logging, nioCore, nioPosix,
-            ]),
+            ]
+        ),
 
         library(
             "ControlPlane",
             [
-                "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh", "Primitives", "Registry",
-                "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML", lifecycle, logging, nioPosix,
+                "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh", "Primitives",
+                "Registry",
+                "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML", lifecycle,
+                logging, nioPosix,
                 protobuf,
-            ]),
+            ]
+        ),
 
         // Programs.
         program(
             "meridian-control",
-            ["CommandLine", "ControlPlane", "GRPC", "Primitives", "Telemetry", "YAML", argumentParser, logging]),
+            [
+                "CommandLine", "ControlPlane", "GRPC", "Primitives", "Telemetry", "YAML",
+                argumentParser, logging,
+            ]
+        ),
         program(
             "meridian-worker",
-            ["CommandLine", "GRPC", "Primitives", "ReportWorker", "Telemetry", "YAML", argumentParser, logging]),
+            [
+                "CommandLine", "GRPC", "Primitives", "ReportWorker", "Telemetry", "YAML",
+                argumentParser, logging,
+            ]
+        ),
         program("bench-echo", ["GRPC", argumentParser]),
 
         // Tests.

@@ -19,7 +19,8 @@ package struct ListenAddress: ExpressibleByArgument, Sendable {
     package init?(argument: String) {
         if let address = EndpointAddress(argument) {
             self.address = address
-        } else if argument.hasSuffix(":0"), let address = EndpointAddress(argument.dropLast() + "1") {
+        } else if argument.hasSuffix(":0"), let address = EndpointAddress(argument.dropLast() + "1")
+        {
             self.address = EndpointAddress(host: address.host, port: 0)
         } else {
             return nil

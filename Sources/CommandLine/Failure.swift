@@ -1,7 +1,8 @@
 package import ArgumentParser
 import Glibc
 
-/// Ends a program with status 2: what the operator gave can't work, and the same again would not either.
+/// Ends a program with status 2: what the operator gave can't work, and the same again would not
+/// either.
 package func failure(_ message: String) -> ExitCode {
     printError(message)
     return ExitCode(2)
@@ -10,7 +11,8 @@ package func failure(_ message: String) -> ExitCode {
 /// One line (or several) on standard error.
 package func printError(_ message: String) {
     let line = Array((message + "\n").utf8)
-    // A line that the pipe takes only in part is not worth a loop: nobody would read the rest either.
+    // A line that the pipe takes only in part is not worth a loop: nobody would read the rest
+    // either.
     _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
 

@@ -46,7 +46,8 @@ package struct ControlPlane: Sendable {
 
     /// Serves until SIGTERM or SIGINT.
     ///
-    /// Nothing is served before the store has been read, so that no proxy is ever given an emptier mesh than it had.
+    /// Nothing is served before the store has been read, so that no proxy is ever given an emptier
+    /// mesh than it had.
     ///
     /// - Parameter onReady: told the address once everything is served.
     package func run(onReady: @escaping @Sendable (EndpointAddress) -> Void) async throws {
@@ -64,29 +65,44 @@ package struct ControlPlane: Sendable {
         )
         try await registry.restore()
         let operators = Operator(
-            store: store, state: state, registry: registry, current: loaded.current, logger: logger)
+            store: store,
+            state: state,
+            registry: registry,
+            current: loaded.current,
+            logger: logger
+        )
         let counters = CounterSources()
         let health = HealthService()
         var methods = MethodTable()
         discovery.register(in: &methods)
         RegistrationService(registry: registry).register(in: &methods)
-        AdminService(operators: operators, registry: registry, discovery: discovery) { counters.values }
-            .register(in: &methods)
+        AdminService(operators: operators, registry: registry, discovery: discovery) {
+            counters.values
+        }
+        .register(in: &methods)
         health.register(in: &methods)
-        ReflectionService(files: MeridianDescriptors.files + GRPCDescriptors.files + EnvoyDescriptors.files)
-            .register(in: &methods)
+        ReflectionService(
+            files: MeridianDescriptors.files + GRPCDescriptors.files + EnvoyDescriptors.files
+        )
+        .register(in: &methods)
         let server = GRPCServer(
-            address: configuration.listen, methods: methods, group: MultiThreadedEventLoopGroup.singleton,
-            logger: logger)
+            address: configuration.listen,
+            methods: methods,
+            group: MultiThreadedEventLoopGroup.singleton,
+            logger: logger
+        )
         counters.add { server.counters }
         counters.add { discovery.counters }
         let address = try await server.start()
         health.set(.serving)
         onReady(address)
-        // The last one is shut down first: the registry ends its streams before the server could break them, so that no
-        // worker is taken for dead.
+        // The last one is shut down first: the registry ends its streams before the server could
+        // break them, so that no worker is taken for dead.
         let services = ServiceGroup(
-            services: [server, discovery, registry], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: [server, discovery, registry],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
         try await services.run()
         await store.close()
     }
@@ -94,10 +110,14 @@ package struct ControlPlane: Sendable {
     private func openStore() async throws -> SQLiteStore {
         do {
             try FileManager.default.createDirectory(
-                atPath: configuration.dataDirectory, withIntermediateDirectories: true)
+                atPath: configuration.dataDirectory,
+                withIntermediateDirectories: true
+            )
         } catch {
             throw ControlPlaneStartError(
-                description: "cannot make the data directory \(configuration.dataDirectory): \(error)")
+                description:
+                    "cannot make the data directory \(configuration.dataDirectory): \(error)"
+            )
         }
         let path = configuration.dataDirectory + "/meridian.db"
         do {
@@ -113,7 +133,8 @@ package struct ControlPlane: Sendable {
         let current: (fileName: String, yaml: String, revision: Revision)
     }
 
-    /// The store's mesh, or the file's for a store that has none: what operators applied outlives a restart.
+    /// The store's mesh, or the file's for a store that has none: what operators applied outlives a
+    /// restart.
     private func loadMesh(_ store: SQLiteStore) async throws -> Loaded {
         let file = try configuration.meshPath.map { try MeshFile(path: $0) }
         let stored = try await store.get(MeshRecords.meshKey)
@@ -122,22 +143,33 @@ package struct ControlPlane: Sendable {
             if let file, file.yaml != yaml {
                 logger.warning(
                     "the store's mesh is used; the file differs: apply it with `meridian apply -f`",
-                    metadata: ["file": "\(file.path)", "revision": "\(entry.modRevision)"])
+                    metadata: ["file": "\(file.path)", "revision": "\(entry.modRevision)"]
+                )
             }
             let mesh = try Mesh.parse(yaml, file: fileName)
             let sharesEntry = try await store.get(MeshRecords.sharesKey).entries.first
             let shares = try sharesEntry.map { try MeshRecords.decodeShares($0.value, mesh: mesh) }
             return Loaded(
-                mesh: mesh, shares: shares ?? Shares(), current: (fileName, yaml, entry.modRevision))
+                mesh: mesh,
+                shares: shares ?? Shares(),
+                current: (fileName, yaml, entry.modRevision)
+            )
         }
         guard let file else {
             throw ControlPlaneStartError(
-                description: "the store has no mesh yet: start with --mesh FILE once")
+                description: "the store has no mesh yet: start with --mesh FILE once"
+            )
         }
         let mesh = try Mesh.parse(file.yaml, file: file.path)
         let record = try MeshRecords.encode(fileName: file.path, yaml: file.yaml)
-        let result = try await store.commit(Transaction(success: [.put(MeshRecords.meshKey, record)]))
-        return Loaded(mesh: mesh, shares: Shares(), current: (file.path, file.yaml, result.revision))
+        let result = try await store.commit(
+            Transaction(success: [.put(MeshRecords.meshKey, record)])
+        )
+        return Loaded(
+            mesh: mesh,
+            shares: Shares(),
+            current: (file.path, file.yaml, result.revision)
+        )
     }
 }
 

@@ -19,7 +19,8 @@ struct EndpointPublisher: EndpointObserver {
     }
 }
 
-/// Where the counters of `GetCounters` come from; sources are added while the control plane is put together.
+/// Where the counters of `GetCounters` come from; sources are added while the control plane is put
+/// together.
 final class CounterSources: Sendable {
     private let sources = Mutex<[@Sendable () -> [String: UInt64]]>([])
 

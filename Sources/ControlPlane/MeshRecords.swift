@@ -4,7 +4,8 @@ import Primitives
 import Store
 import SwiftProtobuf
 
-/// How operators' objects are kept in the store: the mesh as it was applied, and the shares set since.
+/// How operators' objects are kept in the store: the mesh as it was applied, and the shares set
+/// since.
 enum MeshRecords {
     static let meshKey: StoreKey = "/meridian/mesh"
     static let sharesKey: StoreKey = "/meridian/shares"
@@ -30,8 +31,11 @@ enum MeshRecords {
         var shares = Shares()
         for entry in try Meridian_V1_GetMeshResponse(serializedBytes: bytes).shares {
             try shares.set(
-                entry.percentByRegion, of: ServiceName(entry.service), from: RegionName(entry.fromRegion),
-                in: mesh)
+                entry.percentByRegion,
+                of: ServiceName(entry.service),
+                from: RegionName(entry.fromRegion),
+                in: mesh
+            )
         }
         return shares
     }
@@ -40,7 +44,8 @@ enum MeshRecords {
 extension Meridian_V1_SetSharesRequest {
     var percentByRegion: [RegionName: Int] {
         Dictionary(
-            uniqueKeysWithValues: shares.map { (RegionName($0.key), Int($0.value)) })
+            uniqueKeysWithValues: shares.map { (RegionName($0.key), Int($0.value)) }
+        )
     }
 }
 

@@ -10,12 +10,13 @@ import XDSServer
 
 /// The mesh, the operators' shares and the endpoints, and the views that follow from them.
 ///
-/// One view for each scope that a node has asked for. A change is decided and translated under one lock, so changes
-/// happen one after the other; the views tell their streams after it is released.
+/// One view for each scope that a node has asked for. A change is decided and translated under one
+/// lock, so changes happen one after the other; the views tell their streams after it is released.
 final class MeshState: Sendable {
     /// Scopes with a view; a node with a new one is refused beyond it.
     ///
-    /// A scope is a region, a zone and a listen address, so a mesh has a few; more are a misconfigured fleet.
+    /// A scope is a region, a zone and a listen address, so a mesh has a few; more are a
+    /// misconfigured fleet.
     private static let maximumScopes = 10_000
 
     private struct State {
@@ -37,7 +38,9 @@ final class MeshState: Sendable {
     var directory: MeshDirectory {
         let mesh = mesh
         return MeshDirectory(
-            regions: Dictionary(uniqueKeysWithValues: mesh.regions.map { ($0.name, Set($0.zones)) }),
+            regions: Dictionary(
+                uniqueKeysWithValues: mesh.regions.map { ($0.name, Set($0.zones)) }
+            ),
             services: Dictionary(uniqueKeysWithValues: mesh.services.map { ($0.name, $0.lease) })
         )
     }
@@ -60,7 +63,8 @@ final class MeshState: Sendable {
         let published = state.withLock { state in
             change(&state.translator)
             return state.views.compactMap { scope, view -> PublishedView? in
-                // A scope whose region has left the mesh keeps its last configuration: its sidecars go on as they are.
+                // A scope whose region has left the mesh keeps its last configuration: its sidecars
+                // go on as they are.
                 guard state.translator.mesh.region(named: scope.region) != nil else { return nil }
                 return view.replace(with: state.translator.resources(for: scope)) ? view : nil
             }
@@ -70,7 +74,9 @@ final class MeshState: Sendable {
 
     // MARK: - Reading
 
-    /// The view of the node's scope, made when it is the first one. Throws when the node's own words make no scope.
+    /// The view of the node's scope, made when it is the first one.
+    ///
+    /// Throws when the node's own words make no scope.
     func view(of node: Envoy_Config_Core_V3_Node) throws(RefusedNode) -> PublishedView {
         let outcome: Result<PublishedView, RefusedNode> = state.withLock { state in
             do throws(InvalidNode) {

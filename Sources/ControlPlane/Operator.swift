@@ -16,8 +16,11 @@ actor Operator<Storage: Store> {
     private var current: (fileName: String, yaml: String, revision: Revision)
 
     init(
-        store: Storage, state: MeshState, registry: WorkerRegistry<Storage>,
-        current: (fileName: String, yaml: String, revision: Revision), logger: Logger
+        store: Storage,
+        state: MeshState,
+        registry: WorkerRegistry<Storage>,
+        current: (fileName: String, yaml: String, revision: Revision),
+        logger: Logger
     ) {
         self.store = store
         self.state = state
@@ -35,7 +38,9 @@ actor Operator<Storage: Store> {
         }
     }
 
-    func apply(_ request: Meridian_V1_ApplyMeshRequest) async throws -> Meridian_V1_ApplyMeshResponse {
+    func apply(
+        _ request: Meridian_V1_ApplyMeshRequest
+    ) async throws -> Meridian_V1_ApplyMeshResponse {
         let mesh: Mesh
         do {
             mesh = try Mesh.parse(request.yaml, file: request.fileName)
@@ -48,42 +53,60 @@ actor Operator<Storage: Store> {
         let compares: [Transaction.Compare] =
             request.expectedRevision == 0
             ? []
-            : [.modRevision(MeshRecords.meshKey, .equal, Revision(Int64(clamping: request.expectedRevision)))]
+            : [
+                .modRevision(
+                    MeshRecords.meshKey,
+                    .equal,
+                    Revision(Int64(clamping: request.expectedRevision))
+                )
+            ]
         let revision = try await commit(
             compares,
             [
                 .put(
                     MeshRecords.meshKey,
-                    try MeshRecords.encode(fileName: request.fileName, yaml: request.yaml)),
+                    try MeshRecords.encode(fileName: request.fileName, yaml: request.yaml)
+                ),
                 .put(MeshRecords.sharesKey, try MeshRecords.encode(shares)),
-            ])
+            ]
+        )
         current = (request.fileName, request.yaml, revision)
         state.meshChanged(to: mesh, shares: shares)
         await registry.directoryChanged(to: state.directory)
         for entry in dropped {
             logger.warning(
                 "shares were dropped: the new mesh has no place for them",
-                metadata: ["service": "\(entry.service)", "from": "\(entry.from)"])
+                metadata: ["service": "\(entry.service)", "from": "\(entry.from)"]
+            )
         }
         return .with { $0.revision = UInt64(revision.rawValue) }
     }
 
-    func setShares(_ request: Meridian_V1_SetSharesRequest) async throws -> Meridian_V1_SetSharesResponse {
+    func setShares(
+        _ request: Meridian_V1_SetSharesRequest
+    ) async throws -> Meridian_V1_SetSharesResponse {
         var shares = state.shares
         do {
             try shares.set(
-                request.percentByRegion, of: ServiceName(request.service),
-                from: RegionName(request.fromRegion), in: state.mesh)
+                request.percentByRegion,
+                of: ServiceName(request.service),
+                from: RegionName(request.fromRegion),
+                in: state.mesh
+            )
         } catch {
             throw GRPCError(.invalidArgument, "\(error)")
         }
-        let revision = try await commit([], [.put(MeshRecords.sharesKey, try MeshRecords.encode(shares))])
+        let revision = try await commit(
+            [],
+            [.put(MeshRecords.sharesKey, try MeshRecords.encode(shares))]
+        )
         state.sharesChanged(to: shares)
         return .with { $0.revision = UInt64(revision.rawValue) }
     }
 
     private func commit(
-        _ compares: [Transaction.Compare], _ operations: [Transaction.Operation]
+        _ compares: [Transaction.Compare],
+        _ operations: [Transaction.Operation]
     ) async throws -> Revision {
         let result: TransactionResult
         do {
@@ -94,7 +117,8 @@ actor Operator<Storage: Store> {
         guard result.succeeded else {
             throw GRPCError(
                 .failedPrecondition,
-                "expected_revision: the mesh is at revision \(current.revision) by now; get it and try again")
+                "expected_revision: the mesh is at revision \(current.revision) by now; get it and try again"
+            )
         }
         return result.revision
     }

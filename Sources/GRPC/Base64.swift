@@ -2,7 +2,8 @@
 /// (gRPC over HTTP/2, "Custom-Metadata").
 enum Base64 {
     private static let alphabet = Array(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8
+    )
 
     private static let values: [UInt8?] = {
         var values = [UInt8?](repeating: nil, count: 256)

@@ -3,10 +3,10 @@ import NIOCore
 
 /// One call as its client sees it.
 ///
-/// Reading and writing are `async` and happen on the connection's event loop. Letting go of a call without reading
-/// it to its end leaves it open: `cancel` it.
-// SAFETY (@unchecked Sendable): every stored `var` is touched on the executor's event loop only. The delegate methods
-// are called there; all others go there first.
+/// Reading and writing are `async` and happen on the connection's event loop. Letting go of a call
+/// without reading it to its end leaves it open: `cancel` it.
+// SAFETY (@unchecked Sendable): every stored `var` is touched on the executor's event loop only.
+// The delegate methods are called there; all others go there first.
 package final class ClientCall: @unchecked Sendable {
     private let executor: EventLoopExecutor
     private var stream: HTTP2Stream?

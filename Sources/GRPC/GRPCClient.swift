@@ -21,11 +21,12 @@ package struct GRPCClientConfiguration: Sendable {
     package init() {}
 }
 
-/// A gRPC client over one connection, which is made when a call needs it and made again when it is lost.
+/// A gRPC client over one connection, which is made when a call needs it and made again when it is
+/// lost.
 ///
 /// Several addresses are tried in order; the first that answers is used.
-// SAFETY (@unchecked Sendable): every stored `var` is touched on the executor's event loop only; the entry points go
-// there first.
+// SAFETY (@unchecked Sendable): every stored `var` is touched on the executor's event loop only;
+// the entry points go there first.
 package final class GRPCClient: @unchecked Sendable {
     private let addresses: [EndpointAddress]
     private let configuration: GRPCClientConfiguration
@@ -66,7 +67,10 @@ package final class GRPCClient: @unchecked Sendable {
         self.configuration = configuration
         self.executor = EventLoopExecutor(eventLoop: eventLoop)
         self.authority = addresses[0].description
-        self.backoff = Backoff(base: configuration.backoffBase, maximum: configuration.backoffMaximum)
+        self.backoff = Backoff(
+            base: configuration.backoffBase,
+            maximum: configuration.backoffMaximum
+        )
     }
 
     private var eventLoop: any EventLoop { executor.eventLoop }
@@ -77,7 +81,9 @@ package final class GRPCClient: @unchecked Sendable {
     ///
     /// Throws UNAVAILABLE when no address can be reached.
     package func open(
-        _ path: String, metadata: Metadata = Metadata(), timeout: Duration? = nil
+        _ path: String,
+        metadata: Metadata = Metadata(),
+        timeout: Duration? = nil
     ) async throws -> ClientCall {
         guard eventLoop.inEventLoop else {
             return try await withTaskExecutorPreference(executor) {
@@ -85,12 +91,15 @@ package final class GRPCClient: @unchecked Sendable {
             }
         }
         let deadline = timeout.map { CallDeadline(timeout: $0) }
-        // A connection can end between becoming ready and being used; a server that keeps doing so is no use.
+        // A connection can end between becoming ready and being used; a server that keeps doing so
+        // is no use.
         for _ in 0..<3 {
             guard let connection = try await readyConnection(before: deadline) else { continue }
             if let deadline, deadline.remaining <= .zero { throw deadline.error }
             let call = ClientCall(
-                executor: executor, maximumMessageBytes: configuration.maximumMessageBytes)
+                executor: executor,
+                maximumMessageBytes: configuration.maximumMessageBytes
+            )
             let headers = requestHeaders(path, metadata: metadata, timeout: deadline?.remaining)
             if let stream = connection.open(headers, endStream: false, delegate: call) {
                 call.opened(stream, deadline: deadline)
@@ -101,9 +110,14 @@ package final class GRPCClient: @unchecked Sendable {
         throw GRPCError(.unavailable, "the connection to \(authority) ended as the call began")
     }
 
-    /// One request, one response. Throws `GRPCError` when the status is not OK.
+    /// One request, one response.
+    ///
+    /// Throws `GRPCError` when the status is not OK.
     package func unary<Request: Message, Response: Message>(
-        _ path: String, _ request: Request, metadata: Metadata = Metadata(), timeout: Duration? = nil
+        _ path: String,
+        _ request: Request,
+        metadata: Metadata = Metadata(),
+        timeout: Duration? = nil
     ) async throws -> Response {
         let frame = try GRPCFrame(request)
         let bytes = try await withTaskExecutorPreference(executor) {
@@ -121,10 +135,15 @@ package final class GRPCClient: @unchecked Sendable {
         return try Response(grpcMessage: bytes)
     }
 
-    private func requestHeaders(_ path: String, metadata: Metadata, timeout: Duration?) -> HeaderBlock {
+    private func requestHeaders(
+        _ path: String,
+        metadata: Metadata,
+        timeout: Duration?
+    ) -> HeaderBlock {
         var headers = HeaderBlock([
             (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", authority),
-            ("te", "trailers"), ("content-type", "application/grpc"), ("user-agent", "grpc-swift-meridian"),
+            ("te", "trailers"), ("content-type", "application/grpc"),
+            ("user-agent", "grpc-swift-meridian"),
         ])
         if let timeout {
             headers.append(name: "grpc-timeout", value: GRPCTimeout.format(timeout))
@@ -143,7 +162,9 @@ package final class GRPCClient: @unchecked Sendable {
         case .wait(let connect):
             guard waiting.count < configuration.maximumWaitingCalls else {
                 throw GRPCError(
-                    .resourceExhausted, "\(waiting.count) calls wait for a connection to \(authority)")
+                    .resourceExhausted,
+                    "\(waiting.count) calls wait for a connection to \(authority)"
+                )
             }
             if connect { self.connect(to: addresses[...], failures: []) }
             try await waitForConnection(before: deadline)
@@ -191,7 +212,8 @@ package final class GRPCClient: @unchecked Sendable {
     private func connect(to candidates: ArraySlice<EndpointAddress>, failures: [String]) {
         guard let address = candidates.first else {
             return connectFailed(
-                GRPCError(.unavailable, "cannot connect: \(failures.joined(separator: "; "))"))
+                GRPCError(.unavailable, "cannot connect: \(failures.joined(separator: "; "))")
+            )
         }
         attempt = Attempt(address: address, next: candidates.dropFirst(), failures: failures)
         let bootstrap = ClientBootstrap(group: eventLoop)
@@ -232,7 +254,11 @@ package final class GRPCClient: @unchecked Sendable {
         http2.keepaliveInterval = TimeAmount(configuration.keepaliveInterval)
         http2.keepaliveTimeout = TimeAmount(configuration.keepaliveTimeout)
         let connection = HTTP2Connection(
-            openingOn: executor, configuration: http2, counters: counters, delegate: self)
+            openingOn: executor,
+            configuration: http2,
+            counters: counters,
+            delegate: self
+        )
         attempt?.connection = connection
         try channel.pipeline.syncOperations.addHandler(connection)
     }

@@ -17,7 +17,9 @@ package struct GRPCFrame: Sendable {
     }
 
     package init(message: ByteBuffer) {
-        var buffer = ByteBufferAllocator().buffer(capacity: Self.prefixBytes + message.readableBytes)
+        var buffer = ByteBufferAllocator().buffer(
+            capacity: Self.prefixBytes + message.readableBytes
+        )
         buffer.writePrefix(messageBytes: message.readableBytes)
         buffer.writeImmutableBuffer(message)
         self.buffer = buffer
@@ -100,7 +102,8 @@ private struct DeserializationSource: SwiftProtobufContiguousBytes {
 extension Message {
     /// Decodes a received message; bytes that are none end the call with INVALID_ARGUMENT.
     package init(
-        grpcMessage buffer: ByteBuffer, options: BinaryDecodingOptions = BinaryDecodingOptions()
+        grpcMessage buffer: ByteBuffer,
+        options: BinaryDecodingOptions = BinaryDecodingOptions()
     ) throws {
         do {
             try self.init(serializedBytes: DeserializationSource(buffer: buffer), options: options)

@@ -55,18 +55,25 @@ package final class GRPCServer: Service {
             // Small reads first: an idle connection costs kilobytes, a busy one grows to 64.
             .childChannelOption(
                 .recvAllocator,
-                value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 2048, maximum: 65_536)
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 1024,
+                    initial: 2048,
+                    maximum: 65_536
+                )
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try self.accept(channel) }
             }
         do {
-            let channel = try await bootstrap.bind(host: address.host, port: Int(address.port)).get()
+            let channel = try await bootstrap.bind(host: address.host, port: Int(address.port))
+                .get()
             listener.withLock { $0 = channel }
             guard let port = channel.localAddress?.port else { return address }
             return EndpointAddress(host: address.host, port: UInt16(port))
         } catch let error as IOError {
-            throw ServerStartError(description: "cannot listen on \(address): \(Self.reason(error))")
+            throw ServerStartError(
+                description: "cannot listen on \(address): \(Self.reason(error))"
+            )
         } catch {
             throw ServerStartError(description: "cannot listen on \(address): \(error)")
         }
@@ -114,7 +121,8 @@ package final class GRPCServer: Service {
         await shutDown()
     }
 
-    /// Stops listening, sends GOAWAY, and returns when the last call has ended or the drain timeout has passed.
+    /// Stops listening, sends GOAWAY, and returns when the last call has ended or the drain timeout
+    /// has passed.
     package func shutDown() async {
         let listening = listener.withLock { listener in
             defer { listener = nil }

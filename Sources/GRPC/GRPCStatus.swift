@@ -26,7 +26,8 @@ package struct GRPCStatusCode: RawRepresentable, Hashable, Sendable, CustomStrin
 
     private static let names = [
         "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
-        "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
+        "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+        "ABORTED",
         "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
     ]
 
@@ -50,7 +51,8 @@ package struct GRPCStatus: Hashable, Sendable {
 
 /// A call that ended with another status than OK.
 ///
-/// A handler throws it to choose the status; any other error reaches the client as INTERNAL without its text.
+/// A handler throws it to choose the status; any other error reaches the client as INTERNAL without
+/// its text.
 package struct GRPCError: Error, Hashable, Sendable, CustomStringConvertible {
     package var status: GRPCStatus
     /// Custom trailers.

@@ -51,7 +51,8 @@ package final class HealthService: Sendable {
         methods.serverStreaming(Self.name, "Watch") {
             (
                 request: Grpc_Health_V1_HealthCheckRequest,
-                responses: ResponseWriter<Grpc_Health_V1_HealthCheckResponse>, _
+                responses: ResponseWriter<Grpc_Health_V1_HealthCheckResponse>,
+                _
             ) in
             try await self.watch(request.service, responses)
         }
@@ -63,13 +64,19 @@ package final class HealthService: Sendable {
 
     /// Sends the status now and after every change, until the client goes.
     private func watch(
-        _ service: String, _ responses: ResponseWriter<Grpc_Health_V1_HealthCheckResponse>
+        _ service: String,
+        _ responses: ResponseWriter<Grpc_Health_V1_HealthCheckResponse>
     ) async throws {
         let (changes, continuation) = AsyncStream.makeStream(
-            of: Void.self, bufferingPolicy: .bufferingNewest(1))
+            of: Void.self,
+            bufferingPolicy: .bufferingNewest(1)
+        )
         let id = try state.withLock { state in
             guard state.watchers.count < Self.maximumWatchers else {
-                throw GRPCError(.resourceExhausted, "\(Self.maximumWatchers) health watches are open")
+                throw GRPCError(
+                    .resourceExhausted,
+                    "\(Self.maximumWatchers) health watches are open"
+                )
             }
             state.lastWatcher += 1
             state.watchers[state.lastWatcher] = continuation

@@ -12,7 +12,8 @@ struct MessageDeframer {
     private let maximumMessageBytes: Int
     private var state = State.prefix([])
 
-    /// So much room is made for a message before its bytes arrive; a prefix alone must not cost the limit.
+    /// So much room is made for a message before its bytes arrive; a prefix alone must not cost the
+    /// limit.
     private static let maximumReservedBytes = 64 * 1024
 
     init(maximumMessageBytes: Int) {
@@ -27,7 +28,8 @@ struct MessageDeframer {
 
     /// Appends each message that is complete with these bytes.
     mutating func received(
-        _ data: UnsafeRawBufferPointer, into messages: inout ShortQueue<ByteBuffer>
+        _ data: UnsafeRawBufferPointer,
+        into messages: inout ShortQueue<ByteBuffer>
     ) throws(GRPCError) {
         var rest = data[...]
         while !rest.isEmpty {
@@ -64,12 +66,15 @@ struct MessageDeframer {
     }
 
     private mutating func begin(
-        _ length: Int, rest: inout Slice<UnsafeRawBufferPointer>,
+        _ length: Int,
+        rest: inout Slice<UnsafeRawBufferPointer>,
         into messages: inout ShortQueue<ByteBuffer>
     ) {
         state = .prefix([])
         if rest.count >= length {
-            messages.append(ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: rest.prefix(length))))
+            messages.append(
+                ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: rest.prefix(length)))
+            )
             rest = rest.dropFirst(length)
         } else {
             let reserved = min(length, Self.maximumReservedBytes)
@@ -85,7 +90,8 @@ struct MessageDeframer {
         guard length <= maximumMessageBytes else {
             throw GRPCError(
                 .resourceExhausted,
-                "the message has \(length) bytes, more than the limit of \(maximumMessageBytes)")
+                "the message has \(length) bytes, more than the limit of \(maximumMessageBytes)"
+            )
         }
         return length
     }

@@ -3,8 +3,8 @@ import NIOCore
 
 /// The messages that one side of a call has received and its reader has not taken yet.
 ///
-/// Confined to the event loop. It holds back the peer's window while complete messages wait: at most one window
-/// and one message are ever held, however slowly they are read.
+/// Confined to the event loop. It holds back the peer's window while complete messages wait: at
+/// most one window and one message are ever held, however slowly they are read.
 struct MessageInbox {
     private enum State {
         case open
@@ -88,7 +88,8 @@ struct MessageInbox {
         return waiter
     }
 
-    /// A part of a message must be given back at once, or one longer than the window could never complete.
+    /// A part of a message must be given back at once, or one longer than the window could never
+    /// complete.
     private mutating func takeConsumable() -> Int {
         guard queue.isEmpty else { return 0 }
         defer { unconsumedBytes = 0 }

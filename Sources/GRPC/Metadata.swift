@@ -1,6 +1,7 @@
 import HTTP2
 
-/// Custom metadata of a call: lower-case names, text values, or bytes under names that end in `-bin`.
+/// Custom metadata of a call: lower-case names, text values, or bytes under names that end in
+/// `-bin`.
 package struct Metadata: Hashable, Sendable {
     package enum Value: Hashable, Sendable {
         case text(String)
@@ -22,7 +23,10 @@ package struct Metadata: Hashable, Sendable {
     ///
     /// - Precondition: the name is lower case, not reserved, and does not end in `-bin`.
     package mutating func add(_ name: String, _ value: String) {
-        precondition(Self.isCustom(name) && !name.hasSuffix("-bin"), "\(name) is no name for text metadata")
+        precondition(
+            Self.isCustom(name) && !name.hasSuffix("-bin"),
+            "\(name) is no name for text metadata"
+        )
         entries.append(Entry(name: name, value: .text(value)))
     }
 
@@ -30,7 +34,10 @@ package struct Metadata: Hashable, Sendable {
     ///
     /// - Precondition: the name is lower case, not reserved, and ends in `-bin`.
     package mutating func add(_ name: String, _ value: [UInt8]) {
-        precondition(Self.isCustom(name) && name.hasSuffix("-bin"), "\(name) is no name for binary metadata")
+        precondition(
+            Self.isCustom(name) && name.hasSuffix("-bin"),
+            "\(name) is no name for binary metadata"
+        )
         entries.append(Entry(name: name, value: .binary(value)))
     }
 
@@ -68,11 +75,14 @@ extension Metadata {
             let name = String(decoding: name, as: UTF8.self)
             guard Self.isCustom(name) || name == "user-agent" else { return }
             guard name.hasSuffix("-bin") else {
-                entries.append(Entry(name: name, value: .text(String(decoding: value, as: UTF8.self))))
+                entries.append(
+                    Entry(name: name, value: .text(String(decoding: value, as: UTF8.self)))
+                )
                 return
             }
             // Several values may have been joined with commas on the way.
-            for part in value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+            for part in value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+            {
                 if let bytes = Base64.decode(part.lazy.filter { $0 != 0x20 }) {
                     entries.append(Entry(name: name, value: .binary(bytes)))
                 }

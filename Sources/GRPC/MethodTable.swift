@@ -35,7 +35,9 @@ package struct MethodTable: Sendable {
 
     private var entries: [Entry] = []
     private var services: Set<String> = []
-    /// Open addressing: an index into `entries` + 1, or 0 for a free slot. The size is a power of two.
+    /// Open addressing: an index into `entries` + 1, or 0 for a free slot.
+    ///
+    /// The size is a power of two.
     private var slots: [UInt16] = Array(repeating: 0, count: 16)
 
     package init() {}
@@ -46,7 +48,10 @@ package struct MethodTable: Sendable {
     /// - Precondition: the method was not added before.
     package mutating func add(_ service: String, _ method: String, _ handler: MethodHandler) {
         let path = Array("/\(service)/\(method)".utf8)
-        precondition(path.withUnsafeBytes { find($0) } == nil, "/\(service)/\(method) is registered twice")
+        precondition(
+            path.withUnsafeBytes { find($0) } == nil,
+            "/\(service)/\(method) is registered twice"
+        )
         precondition(entries.count < Int(UInt16.max) / 4, "a server has at most 16,383 methods")
         entries.append(Entry(path: path, handler: handler))
         services.insert(service)
@@ -57,7 +62,9 @@ package struct MethodTable: Sendable {
         var slot = Self.hash(path) & (slots.count - 1)
         while slots[slot] != 0 {
             let entry = entries[Int(slots[slot]) - 1]
-            if entry.path.count == path.count, entry.path.elementsEqual(path) { return entry.handler }
+            if entry.path.count == path.count, entry.path.elementsEqual(path) {
+                return entry.handler
+            }
             slot = (slot + 1) & (slots.count - 1)
         }
         return nil

@@ -24,7 +24,8 @@ enum PercentEncoding {
         return bytes
     }
 
-    /// Sequences that are no valid encoding are kept as they came: a bad message must not hide the status.
+    /// Sequences that are no valid encoding are kept as they came: a bad message must not hide the
+    /// status.
     static func decode(_ bytes: UnsafeRawBufferPointer) -> String {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(bytes.count)

@@ -1,10 +1,14 @@
 import Foundation
 import GRPCAPI
 
-/// Server reflection, `grpc.reflection.v1` and its older name `v1alpha`, whose messages are the same.
+/// Server reflection, `grpc.reflection.v1` and its older name `v1alpha`, whose messages are the
+/// same.
 package struct ReflectionService: Sendable {
-    /// One file: its name, what it imports, the full names that it declares and its FileDescriptorProto.
-    package typealias File = (name: String, dependencies: [String], symbols: [String], base64: String)
+    /// One file: its name, what it imports, the full names that it declares and its
+    /// FileDescriptorProto.
+    package typealias File = (
+        name: String, dependencies: [String], symbols: [String], base64: String
+    )
 
     private let files: [String: File]
     private let fileOfSymbol: [String: String]
@@ -17,15 +21,19 @@ package struct ReflectionService: Sendable {
         ) { first, _ in first }
     }
 
-    /// Adds the service; the services that it lists are those of `methods` at this moment and itself.
+    /// Adds the service; the services that it lists are those of `methods` at this moment and
+    /// itself.
     package func register(in methods: inout MethodTable) {
-        let names = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
+        let names = [
+            "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
+        ]
         let services = (methods.serviceNames + names).sorted()
         for name in names {
             methods.bidirectional(name, "ServerReflectionInfo") {
                 (
                     requests: RequestStream<Grpc_Reflection_V1_ServerReflectionRequest>,
-                    responses: ResponseWriter<Grpc_Reflection_V1_ServerReflectionResponse>, _
+                    responses: ResponseWriter<Grpc_Reflection_V1_ServerReflectionResponse>,
+                    _
                 ) in
                 // A client keeps the files that it got, so none is sent twice on one stream.
                 var sent: Set<String> = []
@@ -41,13 +49,15 @@ package struct ReflectionService: Sendable {
     }
 
     private func answer(
-        _ request: Grpc_Reflection_V1_ServerReflectionRequest, services: [String],
+        _ request: Grpc_Reflection_V1_ServerReflectionRequest,
+        services: [String],
         sent: inout Set<String>
     ) -> Grpc_Reflection_V1_ServerReflectionResponse.OneOf_MessageResponse {
         switch request.messageRequest {
         case .listServices:
             return .listServicesResponse(
-                .with { $0.service = services.map { name in .with { $0.name = name } } })
+                .with { $0.service = services.map { name in .with { $0.name = name } } }
+            )
         case .fileByFilename(let name):
             return fileAnswer(files[name], missing: "file \(name)", sent: &sent)
         case .fileContainingSymbol(let symbol):
@@ -55,7 +65,10 @@ package struct ReflectionService: Sendable {
             return fileAnswer(file, missing: "symbol \(symbol)", sent: &sent)
         case .fileContainingExtension(let request):
             // proto3 has no extensions but custom options, of which our files have none.
-            return error(.notFound, "extension \(request.extensionNumber) of \(request.containingType)")
+            return error(
+                .notFound,
+                "extension \(request.extensionNumber) of \(request.containingType)"
+            )
         case .allExtensionNumbersOfType(let type):
             guard fileOfSymbol[type] != nil else { return error(.notFound, "type \(type)") }
             return .allExtensionNumbersResponse(.with { $0.baseTypeName = type })
@@ -66,7 +79,9 @@ package struct ReflectionService: Sendable {
 
     /// The file and everything that it imports, each once.
     private func fileAnswer(
-        _ file: File?, missing: String, sent: inout Set<String>
+        _ file: File?,
+        missing: String,
+        sent: inout Set<String>
     ) -> Grpc_Reflection_V1_ServerReflectionResponse.OneOf_MessageResponse {
         guard let file else { return error(.notFound, missing) }
         var descriptors: [Data] = []
@@ -82,12 +97,14 @@ package struct ReflectionService: Sendable {
     }
 
     private func error(
-        _ code: GRPCStatusCode, _ what: String
+        _ code: GRPCStatusCode,
+        _ what: String
     ) -> Grpc_Reflection_V1_ServerReflectionResponse.OneOf_MessageResponse {
         .errorResponse(
             .with {
                 $0.errorCode = Int32(code.rawValue)
                 $0.errorMessage = code == .notFound ? "\(what) is not known" : what
-            })
+            }
+        )
     }
 }

@@ -18,7 +18,8 @@ struct RequestHead {
         var timeout: Duration?
         var refusal: GRPCError?
         headers.forEach { name, value in
-            // The lengths of the names differ, so one comparison a field is enough to drop nearly all.
+            // The lengths of the names differ, so one comparison a field is enough to drop nearly
+            // all.
             switch name.count {
             case 5 where name.equals(":path"):
                 handler = methods.find(value)
@@ -31,7 +32,8 @@ struct RequestHead {
                 if timeout == nil {
                     refusal = GRPCError(
                         .invalidArgument,
-                        "grpc-timeout: expected up to 8 digits and one of H M S m u n")
+                        "grpc-timeout: expected up to 8 digits and one of H M S m u n"
+                    )
                 }
             case 13 where name.equals("grpc-encoding"):
                 if !value.equals("identity") { refusal = unsupportedEncoding(value) }
@@ -48,7 +50,8 @@ struct RequestHead {
         return .accepted(handler, timeout: timeout)
     }
 
-    /// `application/grpc`, alone or followed by `+proto` or parameters; `application/grpc-web` is another protocol.
+    /// `application/grpc`, alone or followed by `+proto` or parameters; `application/grpc-web` is
+    /// another protocol.
     private static func isGRPCContentType(_ value: UnsafeRawBufferPointer) -> Bool {
         guard value.hasPrefix("application/grpc") else { return false }
         guard value.count > 16 else { return true }

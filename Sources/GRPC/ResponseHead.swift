@@ -22,7 +22,10 @@ enum ResponseHead {
     static func refusal(of headers: HeaderBlock) -> GRPCError? {
         let status = headers.first(":status") ?? ""
         guard status == "200" else {
-            return GRPCError(code(ofHTTPStatus: status), "the server answered with HTTP status \(status)")
+            return GRPCError(
+                code(ofHTTPStatus: status),
+                "the server answered with HTTP status \(status)"
+            )
         }
         let contentType = headers.first("content-type") ?? "none"
         guard contentType.hasPrefix("application/grpc") else {

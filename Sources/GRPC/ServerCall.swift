@@ -3,10 +3,11 @@ package import NIOCore
 
 /// One call as its server sees it: from the request's headers to the trailers.
 ///
-/// Handlers get it as their context. Reading and writing are `async` and always happen on the call's event loop; a
-/// handler that is on another executor is taken there and back.
-// SAFETY (@unchecked Sendable): every stored `var` is touched on `eventLoop` only. The delegate methods are called
-// there; the `async` ones go there first (`onEventLoop`); the synchronous ones check it.
+/// Handlers get it as their context. Reading and writing are `async` and always happen on the
+/// call's event loop; a handler that is on another executor is taken there and back.
+// SAFETY (@unchecked Sendable): every stored `var` is touched on `eventLoop` only. The delegate
+// methods are called there; the `async` ones go there first (`onEventLoop`); the synchronous ones
+// check it.
 package final class ServerCall: @unchecked Sendable {
     private enum Response {
         case notStarted
@@ -86,7 +87,9 @@ package final class ServerCall: @unchecked Sendable {
         finish(answer.status)
     }
 
-    /// Bytes of an encoded status message. Peers accept 8 KiB of all trailers together, some no more.
+    /// Bytes of an encoded status message.
+    ///
+    /// Peers accept 8 KiB of all trailers together, some no more.
     private static let maximumStatusMessageBytes = 4096
 
     private func appendStatus(_ status: GRPCStatus, to block: inout HeaderBlock) {
@@ -94,7 +97,11 @@ package final class ServerCall: @unchecked Sendable {
         if !status.message.isEmpty {
             block.append(
                 name: "grpc-message",
-                value: PercentEncoding.encode(status.message, maximumBytes: Self.maximumStatusMessageBytes))
+                value: PercentEncoding.encode(
+                    status.message,
+                    maximumBytes: Self.maximumStatusMessageBytes
+                )
+            )
         }
         trailers.append(to: &block)
     }
@@ -160,7 +167,9 @@ package final class ServerCall: @unchecked Sendable {
 
     // MARK: - Reading
 
-    /// The client's next message; nil when it has half-closed. Throws when the call is over.
+    /// The client's next message; nil when it has half-closed.
+    ///
+    /// Throws when the call is over.
     package func next() async throws -> MessageBytes? {
         guard eventLoop.inEventLoop else {
             return try await withTaskExecutorPreference(executor) { try await self.next() }
@@ -216,7 +225,9 @@ extension ServerCall: HTTP2StreamDelegate {
         self.deadline = deadline
         deadlineTimer = eventLoop.scheduleTask(deadline: deadline) {
             self.executor.batch {
-                self.finish(GRPCStatus(.deadlineExceeded, "the deadline passed while the call was served"))
+                self.finish(
+                    GRPCStatus(.deadlineExceeded, "the deadline passed while the call was served")
+                )
                 self.abandon(GRPCError(.deadlineExceeded, "the deadline passed"))
             }
         }

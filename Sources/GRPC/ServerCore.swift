@@ -20,7 +20,8 @@ final class ServerCore: Sendable {
     let logger: Logger
     let counters = CallCounters()
     let plainResponseHeaders = HeaderBlock([
-        (":status", "200"), ("content-type", "application/grpc"), ("grpc-accept-encoding", "identity"),
+        (":status", "200"), ("content-type", "application/grpc"),
+        ("grpc-accept-encoding", "identity"),
     ])
 
     init(configuration: GRPCServerConfiguration, methods: MethodTable, logger: Logger) {

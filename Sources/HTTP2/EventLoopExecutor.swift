@@ -3,14 +3,14 @@ package import NIOCore
 
 /// Runs Swift tasks on one NIO event loop, in batches.
 ///
-/// A handler's task that is enqueued while a connection reads runs right after that read, before anything is
-/// flushed: a hundred requests in one TCP segment become one batch of jobs and one write. NIO's own executor
-/// pays a scheduled task for every job instead.
+/// A handler's task that is enqueued while a connection reads runs right after that read, before
+/// anything is flushed: a hundred requests in one TCP segment become one batch of jobs and one
+/// write. NIO's own executor pays a scheduled task for every job instead.
 ///
-/// The executor is also where connections say that they have something to send: each one is flushed once, at
-/// the end of the batch.
-// SAFETY (@unchecked Sendable): every stored `var` is touched on `eventLoop` only, which `enqueue` checks and the
-// other methods require.
+/// The executor is also where connections say that they have something to send: each one is flushed
+/// once, at the end of the batch.
+// SAFETY (@unchecked Sendable): every stored `var` is touched on `eventLoop` only, which `enqueue`
+// checks and the other methods require.
 package final class EventLoopExecutor: TaskExecutor, @unchecked Sendable {
     package let eventLoop: any EventLoop
 
@@ -19,7 +19,8 @@ package final class EventLoopExecutor: TaskExecutor, @unchecked Sendable {
     private var isBatching = false
     private var isScheduled = false
 
-    /// Bytes on their way out, reused by every connection of the loop so that an idle connection holds none.
+    /// Bytes on their way out, reused by every connection of the loop so that an idle connection
+    /// holds none.
     var scratch = ByteBuffer()
 
     package init(eventLoop: any EventLoop) {
@@ -36,7 +37,8 @@ package final class EventLoopExecutor: TaskExecutor, @unchecked Sendable {
         scheduleDrain()
     }
 
-    /// Runs `body`, then every job that it made ready, then flushes the connections that have output.
+    /// Runs `body`, then every job that it made ready, then flushes the connections that have
+    /// output.
     ///
     /// Nested calls join the batch that is already running.
     package func batch(_ body: () -> Void) {
@@ -73,7 +75,8 @@ package final class EventLoopExecutor: TaskExecutor, @unchecked Sendable {
 
     private func drain() {
         let executor = asUnownedTaskExecutor()
-        // A flush can make jobs ready (a writer that waited for room), so go round until both are empty.
+        // A flush can make jobs ready (a writer that waited for room), so go round until both are
+        // empty.
         while true {
             while let job = jobs.popFirst() {
                 job.runSynchronously(on: executor)
@@ -102,7 +105,9 @@ package struct EventLoopExecutors: Sendable {
 
     package subscript(eventLoop: any EventLoop) -> EventLoopExecutor {
         guard let executor = byLoop[ObjectIdentifier(eventLoop)] else {
-            preconditionFailure("the channel's event loop is not of the group that the executors were made for")
+            preconditionFailure(
+                "the channel's event loop is not of the group that the executors were made for"
+            )
         }
         return executor
     }

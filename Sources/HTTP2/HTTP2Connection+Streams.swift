@@ -63,7 +63,12 @@ extension HTTP2Connection {
 
     func submitReset(stream: HTTP2Stream, code: HTTP2ErrorCode) {
         guard let session else { return }
-        nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, code.rawValue)
+        nghttp2_submit_rst_stream(
+            session,
+            UInt8(NGHTTP2_FLAG_NONE.rawValue),
+            stream.id,
+            code.rawValue
+        )
         setNeedsFlush()
     }
 
@@ -80,9 +85,11 @@ extension HTTP2Connection {
 }
 
 extension HTTP2Stream {
-    /// Calls `body` with where nghttp2 gets the stream's DATA from, or nil when there is none to come.
+    /// Calls `body` with where nghttp2 gets the stream's DATA from, or nil when there is none to
+    /// come.
     func withDataSource<Result>(
-        hasBody: Bool, _ body: (UnsafePointer<nghttp2_data_provider>?) -> Result
+        hasBody: Bool,
+        _ body: (UnsafePointer<nghttp2_data_provider>?) -> Result
     ) -> Result {
         guard hasBody else { return body(nil) }
         var source = nghttp2_data_provider(
@@ -91,7 +98,9 @@ extension HTTP2Stream {
                 guard let pointer = source?.pointee.ptr, let flags else { return 0 }
                 let stream = Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
                 return stream.fillFrame(
-                    UnsafeMutableRawBufferPointer(start: frame, count: length), flags: &flags.pointee)
+                    UnsafeMutableRawBufferPointer(start: frame, count: length),
+                    flags: &flags.pointee
+                )
             }
         )
         return withUnsafePointer(to: &source, body)
@@ -107,8 +116,12 @@ extension HeaderBlock {
             var index = 0
             forEach { name, value in
                 pairs[index] = nghttp2_nv(
-                    name: UnsafeMutablePointer(mutating: name.bindMemory(to: UInt8.self).baseAddress),
-                    value: UnsafeMutablePointer(mutating: value.bindMemory(to: UInt8.self).baseAddress),
+                    name: UnsafeMutablePointer(
+                        mutating: name.bindMemory(to: UInt8.self).baseAddress
+                    ),
+                    value: UnsafeMutablePointer(
+                        mutating: value.bindMemory(to: UInt8.self).baseAddress
+                    ),
                     namelen: name.count,
                     valuelen: value.count,
                     flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)

@@ -1,7 +1,9 @@
 import CNghttp2
 package import NIOCore
 
-/// Who is told what happens to a connection as a whole. Every call is made on its event loop.
+/// Who is told what happens to a connection as a whole.
+///
+/// Every call is made on its event loop.
 package protocol HTTP2ConnectionDelegate: AnyObject {
     /// The peer's SETTINGS are in: streams may be opened.
     func connectionIsReady(_ connection: HTTP2Connection)
@@ -11,12 +13,13 @@ package protocol HTTP2ConnectionDelegate: AnyObject {
     func connectionClosed(_ connection: HTTP2Connection, reason: String)
 }
 
-/// One HTTP/2 connection: a libnghttp2 session in a NIO pipeline, confined to the channel's event loop.
+/// One HTTP/2 connection: a libnghttp2 session in a NIO pipeline, confined to the channel's event
+/// loop.
 ///
-/// Bytes in: `channelRead` feeds the session, whose callbacks (SessionCallbacks.swift) reach the streams. Bytes out:
-/// whoever has something to send calls `setNeedsFlush`, and at the end of the event loop's batch `flushNow` asks
-/// the session for frames, as long as the socket takes them: a peer that does not read stops the frames, then the
-/// streams' queues, then the writers.
+/// Bytes in: `channelRead` feeds the session, whose callbacks (SessionCallbacks.swift) reach the
+/// streams. Bytes out: whoever has something to send calls `setNeedsFlush`, and at the end of the
+/// event loop's batch `flushNow` asks the session for frames, as long as the socket takes them: a
+/// peer that does not read stops the frames, then the streams' queues, then the writers.
 ///
 /// TLS, when it comes, is a handler before this one; nothing here knows of it.
 package final class HTTP2Connection: ChannelInboundHandler {
@@ -33,8 +36,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
 
     var session: OpaquePointer?
     var streams: [HTTP2Stream] = []
-    /// The header section that is being received: there is one at a time, as nothing may come between HEADERS and its
-    /// CONTINUATIONs (RFC 9113, section 6.10).
+    /// The header section that is being received: there is one at a time, as nothing may come
+    /// between HEADERS and its CONTINUATIONs (RFC 9113, section 6.10).
     var incomingHeaders = HeaderBlock()
     var incomingHeadersAreTooLarge = false
     private var context: ChannelHandlerContext?
@@ -79,7 +82,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
         self.configuration = configuration
         self.counters = counters
         self.delegate = delegate
-        self.accept = { _ in preconditionFailure("a client refuses pushed streams in its SETTINGS") }
+        self.accept = { _ in preconditionFailure("a client refuses pushed streams in its SETTINGS")
+        }
     }
 
     package var remoteAddress: SocketAddress? { context?.remoteAddress }
@@ -131,10 +135,12 @@ package final class HTTP2Connection: ChannelInboundHandler {
         executor.batch { setNeedsFlush() }
     }
 
-    /// Feeds what was read to the session piece by piece, and lets each piece's answers go before the next.
+    /// Feeds what was read to the session piece by piece, and lets each piece's answers go before
+    /// the next.
     ///
-    /// With one piece for all, a client on a single connection waits while a whole read is served, and we wait while it
-    /// digests all the answers: measured at 100 streams, overlapping the two serves a quarter more.
+    /// With one piece for all, a client on a single connection waits while a whole read is served,
+    /// and we wait while it digests all the answers: measured at 100 streams, overlapping the two
+    /// serves a quarter more.
     private func receive(_ buffer: ByteBuffer) {
         buffer.withUnsafeReadableBytes { bytes in
             var rest = bytes[...]
@@ -194,7 +200,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
             hasUnflushedWrites = false
             context.flush()
         }
-        // Flushed bytes are gone as a rule, so the storage is ours alone again and `clear` keeps it.
+        // Flushed bytes are gone as a rule, so the storage is ours alone again and `clear` keeps
+        // it.
         executor.scratch = out
         out = ByteBuffer()
         isFlushing = false
@@ -250,7 +257,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
 
     // MARK: - Ending
 
-    /// Stops new streams, lets the ones in flight end, then closes; at `drainTimeout` it closes regardless.
+    /// Stops new streams, lets the ones in flight end, then closes; at `drainTimeout` it closes
+    /// regardless.
     package func shutDownGracefully() {
         guard !isDraining else { return }
         guard let session, let context else {
@@ -258,8 +266,9 @@ package final class HTTP2Connection: ChannelInboundHandler {
             return close(reason: "shut down before it began")
         }
         isDraining = true
-        // RFC 9113, section 6.8: first a GOAWAY that refuses nothing, then, a round trip later, the one that names
-        // the last stream; streams that crossed the first one on the wire are served.
+        // RFC 9113, section 6.8: first a GOAWAY that refuses nothing, then, a round trip later, the
+        // one that names the last stream; streams that crossed the first one on the wire are
+        // served.
         nghttp2_submit_shutdown_notice(session)
         nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), Self.drainPing)
         armDrainTimer(context)
@@ -280,7 +289,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
         guard closeReason == nil else { return }
         closeReason = reason
         isEnding = true
-        // Closing the channel deletes the session, which nghttp2 must not lose inside its own callback.
+        // Closing the channel deletes the session, which nghttp2 must not lose inside its own
+        // callback.
         if isInSession {
             setNeedsFlush()
         } else {
@@ -300,14 +310,16 @@ package final class HTTP2Connection: ChannelInboundHandler {
     }
 
     private func armDrainTimer(_ context: ChannelHandlerContext) {
-        drainTimer = context.eventLoop.assumeIsolated().scheduleTask(in: configuration.drainTimeout) {
+        drainTimer = context.eventLoop.assumeIsolated().scheduleTask(in: configuration.drainTimeout)
+        {
             self.close(reason: "the drain timeout passed with \(self.streams.count) streams open")
         }
     }
 
     private func closeIfOver() {
         guard let session else { return }
-        let isDrained = isDraining && streams.isEmpty
+        let isDrained =
+            isDraining && streams.isEmpty
             && nghttp2_session_check_server_session(session) == 0
         let wantsNothing =
             nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0

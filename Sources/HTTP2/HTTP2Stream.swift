@@ -1,13 +1,19 @@
 import CNghttp2
 package import NIOCore
 
-/// Who is told what happens on a stream. Every call is made on the connection's event loop.
+/// Who is told what happens on a stream.
+///
+/// Every call is made on the connection's event loop.
 package protocol HTTP2StreamDelegate: AnyObject {
-    /// A header section is complete: the request's, the response's (also informational ones) or the trailers.
+    /// A header section is complete: the request's, the response's (also informational ones) or the
+    /// trailers.
     func received(headers: HeaderBlock, endStream: Bool)
-    /// Bytes of DATA, valid during the call only; give them back to the peer's window with `consume`.
+    /// Bytes of DATA, valid during the call only; give them back to the peer's window with
+    /// `consume`.
     func received(data: UnsafeRawBufferPointer)
-    /// The peer will send no more DATA. Not called when the headers already ended the stream.
+    /// The peer will send no more DATA.
+    ///
+    /// Not called when the headers already ended the stream.
     func receivedEnd()
     /// The queue has fallen below the high watermark after it had been above.
     func becameWritable()
@@ -18,8 +24,8 @@ package protocol HTTP2StreamDelegate: AnyObject {
 /// One HTTP/2 stream, confined to its connection's event loop.
 package final class HTTP2Stream {
     package internal(set) var id: Int32
-    /// Strong, because an `unowned` reference costs a checked retain at each use; the connection lets go of its streams
-    /// when they close or it does, which breaks the cycle.
+    /// Strong, because an `unowned` reference costs a checked retain at each use; the connection
+    /// lets go of its streams when they close or it does, which breaks the cycle.
     package let connection: HTTP2Connection
     package var delegate: (any HTTP2StreamDelegate)?
 
@@ -51,7 +57,9 @@ package final class HTTP2Stream {
         if case .sent = outbound.end { true } else { false }
     }
 
-    /// Sends the response's header section. With `endStream` nothing may follow.
+    /// Sends the response's header section.
+    ///
+    /// With `endStream` nothing may follow.
     package func respond(_ headers: HeaderBlock, endStream: Bool = false) {
         if endStream {
             outbound.end = .sent
@@ -110,8 +118,8 @@ package final class HTTP2Stream {
         case .copied(let count): length = count
         case .referenced(let count):
             flags |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
-            // The bytes leave the queue when the frame is written, just after this; the end can't come yet
-            // unless they are the last ones.
+            // The bytes leave the queue when the frame is written, just after this; the end can't
+            // come yet unless they are the last ones.
             if count < outbound.count { return count }
             length = count
         }

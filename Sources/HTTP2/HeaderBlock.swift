@@ -1,7 +1,7 @@
 /// An ordered list of header fields in one block of bytes.
 ///
-/// Two allocations hold a whole request's headers; names and values become `String`s only for whoever asks.
-/// Names are lower case (RFC 9113, section 8.2).
+/// Two allocations hold a whole request's headers; names and values become `String`s only for
+/// whoever asks. Names are lower case (RFC 9113, section 8.2).
 package struct HeaderBlock: Sendable {
     private struct Field {
         var start: Int32
@@ -82,7 +82,9 @@ package struct HeaderBlock: Sendable {
                 let middle = start + Int(field.nameLength)
                 body(
                     UnsafeRawBufferPointer(rebasing: bytes[start..<middle]),
-                    UnsafeRawBufferPointer(rebasing: bytes[middle..<middle + Int(field.valueLength)])
+                    UnsafeRawBufferPointer(
+                        rebasing: bytes[middle..<middle + Int(field.valueLength)]
+                    )
                 )
             }
         }
@@ -106,7 +108,8 @@ extension HeaderBlock: CustomStringConvertible {
         var lines: [String] = []
         forEach { name, value in
             lines.append(
-                "\(String(decoding: name, as: UTF8.self)): \(String(decoding: value, as: UTF8.self))")
+                "\(String(decoding: name, as: UTF8.self)): \(String(decoding: value, as: UTF8.self))"
+            )
         }
         return lines.joined(separator: "\n")
     }
@@ -117,13 +120,17 @@ extension UnsafeRawBufferPointer {
     @inline(__always)
     package func equals(_ text: StaticString) -> Bool {
         count == text.utf8CodeUnitCount
-            && elementsEqual(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+            && elementsEqual(
+                UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+            )
     }
 
     /// True when the bytes begin with those of `text`.
     package func hasPrefix(_ text: StaticString) -> Bool {
         count >= text.utf8CodeUnitCount
             && self.prefix(text.utf8CodeUnitCount)
-                .elementsEqual(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+                .elementsEqual(
+                    UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+                )
     }
 }

@@ -2,8 +2,8 @@ import NIOCore
 
 /// Decides when to PING a silent peer and when to give it up.
 ///
-/// Any byte from the peer counts as life, not only the PING's acknowledgement: a peer that is busy sending data
-/// is not dead because its acknowledgement is queued behind that data.
+/// Any byte from the peer counts as life, not only the PING's acknowledgement: a peer that is busy
+/// sending data is not dead because its acknowledgement is queued behind that data.
 ///
 ///     listening ── interval of silence ──▶ probing ── timeout of silence ──▶ dead
 ///         ▲                                   │

@@ -25,7 +25,8 @@ struct OutboundQueue {
         case referenced(Int)
     }
 
-    /// From this size on, a chunk is handed to the socket as it is instead of being copied into the frame.
+    /// From this size on, a chunk is handed to the socket as it is instead of being copied into the
+    /// frame.
     ///
     /// Below it the extra entry in the vector of `writev` costs more than the copy.
     static let minimumReferencedBytes = 4096
@@ -71,7 +72,9 @@ struct OutboundQueue {
     /// The next `length` bytes, which must be readable in one buffer, sharing its storage.
     mutating func takeReferenced(_ length: Int) -> ByteBuffer {
         guard let slice = head.readSlice(length: length) else {
-            preconditionFailure("a referenced frame is never longer than the buffer it was measured on")
+            preconditionFailure(
+                "a referenced frame is never longer than the buffer it was measured on"
+            )
         }
         taken(length)
         return slice

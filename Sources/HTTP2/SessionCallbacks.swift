@@ -1,8 +1,8 @@
 import CNghttp2
 
 /// The session's callbacks, the same for every connection.
-// SAFETY (@unchecked Sendable): they are filled in before they are stored and only read afterwards; nghttp2 copies
-// them into each session.
+// SAFETY (@unchecked Sendable): they are filled in before they are stored and only read afterwards;
+// nghttp2 copies them into each session.
 private struct SessionTemplate: @unchecked Sendable {
     let callbacks: OpaquePointer?
 
@@ -17,13 +17,21 @@ private struct SessionTemplate: @unchecked Sendable {
             return 0
         }
         nghttp2_session_callbacks_set_on_header_callback(callbacks) {
-            _, _, name, nameLength, value, valueLength, _, user in
+            _,
+            _,
+            name,
+            nameLength,
+            value,
+            valueLength,
+            _,
+            user in
             // Called for each field of each request, so the connection is not even retained.
             guard let user else { return 0 }
             Unmanaged<HTTP2Connection>.fromOpaque(user)._withUnsafeGuaranteedRef {
                 $0.headerReceived(
                     UnsafeRawBufferPointer(start: name, count: nameLength),
-                    UnsafeRawBufferPointer(start: value, count: valueLength))
+                    UnsafeRawBufferPointer(start: value, count: valueLength)
+                )
             }
             return 0
         }
@@ -33,8 +41,14 @@ private struct SessionTemplate: @unchecked Sendable {
             return 0
         }
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
-            session, _, streamID, bytes, count, _ in
-            // The connection's window is given back at once: each stream's own window bounds what is held.
+            session,
+            _,
+            streamID,
+            bytes,
+            count,
+            _ in
+            // The connection's window is given back at once: each stream's own window bounds what
+            // is held.
             nghttp2_session_consume_connection(session, count)
             guard let stream = stream(session, streamID) else {
                 nghttp2_session_consume_stream(session, streamID, count)
@@ -44,7 +58,10 @@ private struct SessionTemplate: @unchecked Sendable {
             return 0
         }
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) {
-            session, streamID, code, user in
+            session,
+            streamID,
+            code,
+            user in
             guard let stream = stream(session, streamID) else { return 0 }
             connection(user).streamClosed(stream, code: HTTP2ErrorCode(rawValue: code))
             return 0
@@ -54,25 +71,38 @@ private struct SessionTemplate: @unchecked Sendable {
             connection(user).frameSent(frame)
             return 0
         }
-        nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) { session, frame, _, _ in
+        nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) {
+            session,
+            frame,
+            _,
+            _ in
             // A header section that is too large to send would leave its stream open for ever.
             if let frame, frame.pointee.hd.type == UInt8(NGHTTP2_HEADERS.rawValue),
                 frame.pointee.headers.cat != NGHTTP2_HCAT_REQUEST
             {
                 nghttp2_submit_rst_stream(
-                    session, UInt8(NGHTTP2_FLAG_NONE.rawValue), frame.pointee.hd.stream_id,
-                    HTTP2ErrorCode.internalError.rawValue)
+                    session,
+                    UInt8(NGHTTP2_FLAG_NONE.rawValue),
+                    frame.pointee.hd.stream_id,
+                    HTTP2ErrorCode.internalError.rawValue
+                )
             }
             return 0
         }
         nghttp2_session_callbacks_set_send_data_callback(callbacks) {
-            _, frame, header, length, source, user in
+            _,
+            frame,
+            header,
+            length,
+            source,
+            user in
             guard let frame, let pointer = source?.pointee.ptr else { return 0 }
             let stream = Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
             assert(frame.pointee.data.padlen == 0, "we never ask for padding")
             connection(user).writeReferenced(
                 header: UnsafeRawBufferPointer(start: header, count: 9),
-                payload: stream.takeReferencedPayload(length))
+                payload: stream.takeReferencedPayload(length)
+            )
             return 0
         }
         self.callbacks = callbacks
@@ -103,12 +133,19 @@ extension HTTP2Connection {
         }
         var settings = [
             setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, UInt32(configuration.streamWindowBytes)),
-            setting(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, UInt32(configuration.maximumHeaderListBytes)),
+            setting(
+                NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
+                UInt32(configuration.maximumHeaderListBytes)
+            ),
         ]
         switch role {
         case .server:
             settings.append(
-                setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, configuration.maximumConcurrentStreams))
+                setting(
+                    NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+                    configuration.maximumConcurrentStreams
+                )
+            )
         case .client:
             settings.append(setting(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
         }
@@ -121,9 +158,11 @@ extension HTTP2Connection {
     private func makeOptions() -> OpaquePointer? {
         var options: OpaquePointer?
         nghttp2_option_new(&options)
-        // Windows are given back by whoever has read the bytes, so a reader that stops stops the writer.
+        // Windows are given back by whoever has read the bytes, so a reader that stops stops the
+        // writer.
         nghttp2_option_set_no_auto_window_update(options, 1)
-        // Closed streams are kept only for the priority tree of RFC 7540, which no gRPC client uses.
+        // Closed streams are kept only for the priority tree of RFC 7540, which no gRPC client
+        // uses.
         nghttp2_option_set_no_closed_streams(options, 1)
         nghttp2_option_set_max_outbound_ack(options, configuration.maximumQueuedAcknowledgements)
         return options
@@ -141,11 +180,15 @@ extension HTTP2Connection {
         stream.delegate = accept(stream)
         adopt(stream)
         nghttp2_session_set_stream_user_data(
-            session, stream.id, Unmanaged.passUnretained(stream).toOpaque())
+            session,
+            stream.id,
+            Unmanaged.passUnretained(stream).toOpaque()
+        )
     }
 
     fileprivate func headerReceived(
-        _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+        _ name: UnsafeRawBufferPointer,
+        _ value: UnsafeRawBufferPointer
     ) {
         guard !incomingHeadersAreTooLarge else { return }
         let size = incomingHeaders.listSize + name.count + value.count + 32
@@ -170,7 +213,9 @@ extension HTTP2Connection {
                 stream.delegate?.receivedEnd()
             }
         case NGHTTP2_SETTINGS:
-            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 { delegate?.connectionIsReady(self) }
+            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
+                delegate?.connectionIsReady(self)
+            }
         case NGHTTP2_PING:
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { pingAcknowledged(frame) }
         case NGHTTP2_GOAWAY:
@@ -189,7 +234,8 @@ extension HTTP2Connection {
         stream.delegate?.received(headers: incomingHeaders.compacted(), endStream: endStream)
     }
 
-    /// 431 tells a client what happened (RFC 6585, section 5); from a server there is nothing to answer.
+    /// 431 tells a client what happened (RFC 6585, section 5); from a server there is nothing to
+    /// answer.
     private func rejectHeaders(of stream: HTTP2Stream) {
         switch role {
         case .server: stream.respond(HeaderBlock([(":status", "431")]), endStream: true)
@@ -215,11 +261,14 @@ extension HTTP2Connection {
     fileprivate func frameSent(_ frame: UnsafePointer<nghttp2_frame>) {
         let header = frame.pointee.hd
         if header.endsStream, role == .server, header.stream_id > 0,
-            let stream = stream(session, header.stream_id), stream.resetsAfterEnd, !stream.hasRemoteEnded
+            let stream = stream(session, header.stream_id), stream.resetsAfterEnd,
+            !stream.hasRemoteEnded
         {
             stream.resetsAfterEnd = false
             submitReset(stream: stream, code: .noError)
-        } else if header.type == UInt8(NGHTTP2_GOAWAY.rawValue), frame.pointee.goaway.error_code != 0 {
+        } else if header.type == UInt8(NGHTTP2_GOAWAY.rawValue),
+            frame.pointee.goaway.error_code != 0
+        {
             counters.protocolViolated()
         }
     }

@@ -9,7 +9,8 @@ package struct EndpointAddress: Hashable, Sendable, Comparable, CustomStringConv
         self.port = port
     }
 
-    /// Reads `127.0.0.1:8080` or `[::1]:8080`; nil when there is no host or no port from 1 to 65535.
+    /// Reads `127.0.0.1:8080` or `[::1]:8080`; nil when there is no host or no port from 1 to
+    /// 65535.
     package init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"),
             let port = UInt16(text[text.index(after: colon)...]), port > 0

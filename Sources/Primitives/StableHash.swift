@@ -1,7 +1,7 @@
 /// A 128-bit content hash that is equal on every machine, in every process and after every restart.
 ///
-/// MurmurHash3 x64-128 (public domain, Austin Appleby). It guards against accidental equality only; nothing
-/// here relies on it against an attacker.
+/// MurmurHash3 x64-128 (public domain, Austin Appleby). It guards against accidental equality only;
+/// nothing here relies on it against an attacker.
 package struct StableHash: Hashable, Sendable {
     package let high: UInt64
     package let low: UInt64
@@ -15,8 +15,12 @@ package struct StableHash: Hashable, Sendable {
         var h2 = seed
         let blocks = bytes.count / 16
         for block in 0..<blocks {
-            let k1 = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: block * 16, as: UInt64.self))
-            let k2 = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: block * 16 + 8, as: UInt64.self))
+            let k1 = UInt64(
+                littleEndian: bytes.loadUnaligned(fromByteOffset: block * 16, as: UInt64.self)
+            )
+            let k2 = UInt64(
+                littleEndian: bytes.loadUnaligned(fromByteOffset: block * 16 + 8, as: UInt64.self)
+            )
             h1 ^= Self.scrambled1(k1)
             h1 = (Self.rotated(h1, 27) &+ h2) &* 5 &+ 0x52dc_e729
             h2 ^= Self.scrambled2(k2)

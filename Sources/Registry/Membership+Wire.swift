@@ -1,5 +1,5 @@
-package import MeridianAPI
 package import Membership
+package import MeridianAPI
 import SwiftProtobuf
 
 /// The registry's protobuf messages as the values that `Membership` works with, and back.
@@ -102,7 +102,9 @@ extension MemberHealth {
     }
 
     init?(wireName: String) {
-        guard let health = Self.allCases.first(where: { $0.wireName == wireName }) else { return nil }
+        guard let health = Self.allCases.first(where: { $0.wireName == wireName }) else {
+            return nil
+        }
         self = health
     }
 }

@@ -6,10 +6,11 @@ package import Primitives
 import ServiceLifecycle
 import Synchronization
 
-/// A worker's side of the registry: registers, keeps the lease, and comes back whatever happens to the stream.
+/// A worker's side of the registry: registers, keeps the lease, and comes back whatever happens to
+/// the stream.
 ///
-/// `run` returns after a drain: when the service group shuts down, the control plane is asked to take the endpoint out
-/// of every proxy, and only its answer (or `drainTimeout`) ends the wait.
+/// `run` returns after a drain: when the service group shuts down, the control plane is asked to
+/// take the endpoint out of every proxy, and only its answer (or `drainTimeout`) ends the wait.
 package final class RegistrationClient: Service {
     package struct Configuration: Sendable {
         package var registration: Meridian_V1_Registration
@@ -77,12 +78,14 @@ package final class RegistrationClient: Service {
                 let wasGranted = try await holdLease()
                 if wasGranted { backoff.succeeded() }
             } catch let error as GRPCError where error.code == .invalidArgument {
-                // The same registration will be refused again: the operator has to change something.
+                // The same registration will be refused again: the operator has to change
+                // something.
                 throw error
             } catch let error as GRPCError
                 where error.metadata.texts(RegistrationTrailer.mayReturn) == ["false"]
             {
-                // Another process has this worker's place; taking it back would start a fight without an end.
+                // Another process has this worker's place; taking it back would start a fight
+                // without an end.
                 throw error
             } catch {
                 logger.warning("the registration was lost", metadata: ["error": "\(error)"])
@@ -107,7 +110,8 @@ package final class RegistrationClient: Service {
             group.addTask { try await self.readAnswers(call, renewals) }
             group.addTask { try await self.sendHeartbeats(call, lease, renewals) }
             group.addTask { try await self.sendDrainWhenAsked(call, lease) }
-            // The first to end decides: a drain that was answered, a lost stream, a lease that was not renewed.
+            // The first to end decides: a drain that was answered, a lost stream, a lease that was
+            // not renewed.
             defer { group.cancelAll() }
             try await group.next()
         }
@@ -124,7 +128,8 @@ package final class RegistrationClient: Service {
                     metadata: [
                         "confirmed": "\(drained.confirmedProxies)",
                         "subscribed": "\(drained.subscribedProxies)",
-                    ])
+                    ]
+                )
                 return
             case .lease, nil: break
             }
@@ -133,14 +138,19 @@ package final class RegistrationClient: Service {
     }
 
     private func sendHeartbeats(
-        _ call: ClientCall, _ lease: Meridian_V1_LeaseGranted, _ renewals: Renewals
+        _ call: ClientCall,
+        _ lease: Meridian_V1_LeaseGranted,
+        _ renewals: Renewals
     ) async throws {
         let interval = Duration(lease.heartbeatInterval)
         let limit = Duration(lease.lease)
         while true {
             try await Task.sleep(for: interval)
             guard renewals.silence < limit else {
-                throw GRPCError(.deadlineExceeded, "the registry did not answer for \(renewals.silence)")
+                throw GRPCError(
+                    .deadlineExceeded,
+                    "the registry did not answer for \(renewals.silence)"
+                )
             }
             let report = report()
             try await call.write(
@@ -149,12 +159,17 @@ package final class RegistrationClient: Service {
                         $0.epoch = lease.epoch
                         $0.load = report.load
                         $0.health = report.isServing ? .serving : .notServing
-                    }))
+                    }
+                )
+            )
         }
     }
 
     /// Asks for the drain and then waits, so that only `readAnswers` or the timeout ends the group.
-    private func sendDrainWhenAsked(_ call: ClientCall, _ lease: Meridian_V1_LeaseGranted) async throws {
+    private func sendDrainWhenAsked(
+        _ call: ClientCall,
+        _ lease: Meridian_V1_LeaseGranted
+    ) async throws {
         if !isDraining.withLock({ $0 }) {
             for await _ in drainRequests { break }
         }

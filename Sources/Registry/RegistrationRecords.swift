@@ -4,7 +4,8 @@ import Primitives
 import Store
 import SwiftProtobuf
 
-/// How registrations are kept in the store: one `meridian.v1.Worker` for each worker, and the highest epoch.
+/// How registrations are kept in the store: one `meridian.v1.Worker` for each worker, and the
+/// highest epoch.
 enum RegistrationRecords {
     static let prefix: StoreKey = "/meridian/workers/"
     static let highestEpochKey: StoreKey = "/meridian/epoch"
@@ -32,8 +33,10 @@ enum RegistrationRecords {
                 service: ServiceName(wire.service),
                 version: wire.version,
                 locality: Locality(
-                    region: RegionName(wire.locality.region), zone: ZoneName(wire.locality.zone),
-                    subZone: wire.locality.subZone),
+                    region: RegionName(wire.locality.region),
+                    zone: ZoneName(wire.locality.zone),
+                    subZone: wire.locality.subZone
+                ),
                 address: EndpointAddress(host: wire.address.host, port: port),
                 capacity: Int(wire.capacity),
                 lease: Duration(wire.lease)

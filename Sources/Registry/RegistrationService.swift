@@ -13,14 +13,21 @@ package struct RegistrationService<Storage: Store>: Sendable {
     }
 
     package func register(in methods: inout MethodTable) {
-        methods.add("meridian.v1.WorkerRegistry", "Register", .streaming { call in try await serve(call) })
+        methods.add(
+            "meridian.v1.WorkerRegistry",
+            "Register",
+            .streaming { call in try await serve(call) }
+        )
     }
 
     private func serve(_ call: ServerCall) async throws {
         guard let first = try await call.next() else { return }
         let request = try Meridian_V1_RegisterRequest(grpcMessage: first)
         guard case .registration(let registration) = request.message else {
-            throw GRPCError(.invalidArgument, "registration: expected as the first message of the stream")
+            throw GRPCError(
+                .invalidArgument,
+                "registration: expected as the first message of the stream"
+            )
         }
         let stream = CallStream(call: call)
         let id = await registry.opened(stream)
@@ -28,7 +35,11 @@ package struct RegistrationService<Storage: Store>: Sendable {
             let grant = try await registry.register(RegistrationRequest(registration), on: id)
             try await stream.send(.lease(Meridian_V1_LeaseGranted(grant)))
             while let bytes = try await call.next() {
-                try await receive(Meridian_V1_RegisterRequest(grpcMessage: bytes), stream: stream, id: id)
+                try await receive(
+                    Meridian_V1_RegisterRequest(grpcMessage: bytes),
+                    stream: stream,
+                    id: id
+                )
             }
         } catch {
             await registry.ended(id)
@@ -38,14 +49,19 @@ package struct RegistrationService<Storage: Store>: Sendable {
     }
 
     private func receive(
-        _ request: Meridian_V1_RegisterRequest, stream: CallStream, id: StreamID
+        _ request: Meridian_V1_RegisterRequest,
+        stream: CallStream,
+        id: StreamID
     ) async throws {
         switch request.message {
         case .heartbeat(let heartbeat):
             let epoch = Epoch(heartbeat.epoch)
             let outcome = await registry.heartbeat(
-                stream: id, epoch: epoch, load: WorkerLoad(heartbeat.load),
-                isServing: heartbeat.health.isServing)
+                stream: id,
+                epoch: epoch,
+                load: WorkerLoad(heartbeat.load),
+                isServing: heartbeat.health.isServing
+            )
             switch outcome {
             case .renewed, .renewedWithChange:
                 try await stream.send(.renewed(.with { $0.epoch = heartbeat.epoch }))
@@ -112,7 +128,8 @@ private struct CallStream: RegistrationStream {
 
 /// What a fenced worker is told beside the status.
 enum RegistrationTrailer {
-    /// `false` when another process has taken the worker's place: registering again would only take it back.
+    /// `false` when another process has taken the worker's place: registering again would only take
+    /// it back.
     static let mayReturn = "meridian-may-return"
 }
 

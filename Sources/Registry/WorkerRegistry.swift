@@ -8,7 +8,8 @@ package import Store
 package protocol EndpointObserver: Sendable {
     /// The listed endpoints of these services changed; each list is whole and ordered by worker.
     func endpointsChanged(_ endpoints: [ServiceName: [MemberEndpoint]]) async
-    /// Waits until the proxies have confirmed everything that was published before, or until `cap` has passed.
+    /// Waits until the proxies have confirmed everything that was published before, or until `cap`
+    /// has passed.
     func confirmations(cap: Duration) async -> Confirmations
 }
 
@@ -25,9 +26,10 @@ package struct Confirmations: Hashable, Sendable {
 
 /// The shell around `MembershipMachine`: its streams, its store, its timer.
 ///
-/// Decisions are made in the order of the events. What follows from them is done by `run` in that same order and in
-/// batches: one store transaction for everything that came in meanwhile, then the configuration, then the answers. So
-/// a worker that has its lease is on the disk, and a thousand that come at once cost a few transactions.
+/// Decisions are made in the order of the events. What follows from them is done by `run` in that
+/// same order and in batches: one store transaction for everything that came in meanwhile, then the
+/// configuration, then the answers. So a worker that has its lease is on the disk, and a thousand
+/// that come at once cost a few transactions.
 package actor WorkerRegistry<Storage: Store>: Service {
     /// Steps that wait for `run`; each worker causes a few at most.
     private let maximumPendingSteps: Int
@@ -73,11 +75,15 @@ package actor WorkerRegistry<Storage: Store>: Service {
         (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    private var now: MonotonicInstant { MonotonicInstant(sinceOrigin: origin.duration(to: clock.now)) }
+    private var now: MonotonicInstant {
+        MonotonicInstant(sinceOrigin: origin.duration(to: clock.now))
+    }
 
     // MARK: - Life
 
-    /// Brings the registrations back that the store holds. Nothing may be served before this has returned.
+    /// Brings the registrations back that the store holds.
+    ///
+    /// Nothing may be served before this has returned.
     package func restore() async throws {
         let rows = try await store.range(prefix: RegistrationRecords.prefix).entries
         let epoch = try await store.get(RegistrationRecords.highestEpochKey).entries.first
@@ -112,8 +118,8 @@ package actor WorkerRegistry<Storage: Store>: Service {
         stop()
     }
 
-    /// The streams end because we do, so nothing follows for their registrations: the store keeps them, and their
-    /// endpoints are still there for whoever serves next.
+    /// The streams end because we do, so nothing follows for their registrations: the store keeps
+    /// them, and their endpoints are still there for whoever serves next.
     private func stop() {
         isStopping = true
         for stream in streams.values { stream.controlPlaneStops() }
@@ -125,13 +131,17 @@ package actor WorkerRegistry<Storage: Store>: Service {
 
     private func expireLeases() async {
         while !Task.isCancelled {
-            // No lease is shorter than a second, so none can run out within a sleep that began without it.
+            // No lease is shorter than a second, so none can run out within a sleep that began
+            // without it.
             let latest = now.advanced(by: .seconds(1))
             let deadline = min(machine.nextDeadline ?? latest, latest)
             try? await clock.sleep(for: now.duration(to: deadline))
             let instructions = machine.expire(now: now)
             if !instructions.isEmpty {
-                logger.warning("leases ran out", metadata: ["instructions": "\(instructions.count)"])
+                logger.warning(
+                    "leases ran out",
+                    metadata: ["instructions": "\(instructions.count)"]
+                )
                 enqueue(.instructions(instructions))
             }
         }
@@ -185,7 +195,9 @@ package actor WorkerRegistry<Storage: Store>: Service {
         }
     }
 
-    /// Everything of a batch in one transaction. A later write to a key goes over an earlier one.
+    /// Everything of a batch in one transaction.
+    ///
+    /// A later write to a key goes over an earlier one.
     private func save(_ instructions: [Instruction]) async throws {
         var operations: [StoreKey: Transaction.Operation] = [:]
         for instruction in instructions {
@@ -202,7 +214,10 @@ package actor WorkerRegistry<Storage: Store>: Service {
         }
         guard !operations.isEmpty else { return }
         let epoch = RegistrationRecords.encode(machine.highestEpoch)
-        operations[RegistrationRecords.highestEpochKey] = .put(RegistrationRecords.highestEpochKey, epoch)
+        operations[RegistrationRecords.highestEpochKey] = .put(
+            RegistrationRecords.highestEpochKey,
+            epoch
+        )
         let sorted = operations.sorted { $0.key < $1.key }.map(\.value)
         for chunk in stride(from: 0, to: sorted.count, by: Self.maximumOperations) {
             let end = min(chunk + Self.maximumOperations, sorted.count)
@@ -232,8 +247,10 @@ package actor WorkerRegistry<Storage: Store>: Service {
             logger.notice(
                 "a registration ended",
                 metadata: [
-                    "worker": "\(fence.workerID)", "epoch": "\(fence.epoch)", "reason": "\(fence.reason)",
-                ])
+                    "worker": "\(fence.workerID)", "epoch": "\(fence.epoch)",
+                    "reason": "\(fence.reason)",
+                ]
+            )
             streams.removeValue(forKey: id)?.end(fence)
         }
     }
@@ -249,8 +266,13 @@ extension WorkerRegistry {
         return id
     }
 
-    /// Returns when the registration is on the disk and published. Throws `Refusal` or what the store throws.
-    func register(_ request: RegistrationRequest, on stream: StreamID) async throws -> MembershipMachine.Grant {
+    /// Returns when the registration is on the disk and published.
+    ///
+    /// Throws `Refusal` or what the store throws.
+    func register(
+        _ request: RegistrationRequest,
+        on stream: StreamID
+    ) async throws -> MembershipMachine.Grant {
         guard pending.count < maximumPendingSteps, !isStopping else { throw RegistryBusy() }
         switch machine.register(request, stream: stream, now: now) {
         case .refused(let refusal):
@@ -261,7 +283,8 @@ extension WorkerRegistry {
                 metadata: [
                     "worker": "\(request.workerID)", "service": "\(request.service)",
                     "region": "\(request.region)", "epoch": "\(grant.epoch)",
-                ])
+                ]
+            )
             enqueue(.instructions(grant.instructions))
             try await withUnsafeThrowingContinuation { enqueue(.answer($0)) }
             return grant
@@ -269,11 +292,21 @@ extension WorkerRegistry {
     }
 
     func heartbeat(
-        stream: StreamID, epoch: Epoch, load: WorkerLoad, isServing: Bool?
+        stream: StreamID,
+        epoch: Epoch,
+        load: WorkerLoad,
+        isServing: Bool?
     ) -> MembershipMachine.OnHeartbeat {
         let outcome = machine.heartbeat(
-            stream: stream, epoch: epoch, load: load, isServing: isServing, now: now)
-        if case .renewedWithChange(let instructions) = outcome { enqueue(.instructions(instructions)) }
+            stream: stream,
+            epoch: epoch,
+            load: load,
+            isServing: isServing,
+            now: now
+        )
+        if case .renewedWithChange(let instructions) = outcome {
+            enqueue(.instructions(instructions))
+        }
         return outcome
     }
 
@@ -297,13 +330,17 @@ extension WorkerRegistry {
         }
     }
 
-    // The drain was announced and published in the same batch or an earlier one. Waiting for the proxies must not hold
-    // up other workers, so each wait is a task of its own; it ends by its cap, and what it leads to is checked against
-    // the epoch again.
+    // The drain was announced and published in the same batch or an earlier one. Waiting for the
+    // proxies must not hold up other workers, so each wait is a task of its own; it ends by its
+    // cap, and what it leads to is checked against the epoch again.
     private func announced(_ worker: WorkerID, _ epoch: Epoch) {
         Task {
             _ = await observer.confirmations(cap: drainCap)
-            guard case .withdraw(let instructions) = machine.drainAnnounced(worker: worker, epoch: epoch)
+            guard
+                case .withdraw(let instructions) = machine.drainAnnounced(
+                    worker: worker,
+                    epoch: epoch
+                )
             else { return }
             enqueue(.instructions(instructions))
             enqueue(.drainWithdrawn(worker, epoch))
@@ -313,7 +350,8 @@ extension WorkerRegistry {
     private func withdrawn(_ worker: WorkerID, _ epoch: Epoch) {
         Task {
             let confirmations = await observer.confirmations(cap: drainCap)
-            guard case .mayStop(let id) = machine.withdrawalConfirmed(worker: worker, epoch: epoch) else {
+            guard case .mayStop(let id) = machine.withdrawalConfirmed(worker: worker, epoch: epoch)
+            else {
                 return
             }
             logger.info(
@@ -321,7 +359,8 @@ extension WorkerRegistry {
                 metadata: [
                     "worker": "\(worker)", "confirmed": "\(confirmations.confirmed)",
                     "subscribed": "\(confirmations.subscribed)",
-                ])
+                ]
+            )
             streams[id]?.mayStop(epoch, confirmations)
         }
     }
@@ -336,6 +375,7 @@ protocol RegistrationStream: Sendable {
     func end(_ fence: Fence)
     /// Tells the worker that it may stop.
     func mayStop(_ epoch: Epoch, _ confirmations: Confirmations)
-    /// Ends the stream although the registration goes on: the worker finds another replica, or this one again.
+    /// Ends the stream although the registration goes on: the worker finds another replica, or this
+    /// one again.
     func controlPlaneStops()
 }

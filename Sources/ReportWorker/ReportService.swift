@@ -8,9 +8,10 @@ import Synchronization
 
 /// `meridian.v1.ReportService` over a `ReportEngine`.
 ///
-/// Parameters are checked on the event loop; the database works on a thread of the pool. The reports that run and the
-/// ones that wait for a thread are bounded together: what comes on top is refused at once, so that the client (or the
-/// sidecar, by a retry elsewhere) need not wait to learn it.
+/// Parameters are checked on the event loop; the database works on a thread of the pool. The
+/// reports that run and the ones that wait for a thread are bounded together: what comes on top is
+/// refused at once, so that the client (or the sidecar, by a retry elsewhere) need not wait to
+/// learn it.
 package final class ReportService: Sendable {
     private static let name = "meridian.v1.ReportService"
 

@@ -63,7 +63,8 @@ package struct ReportWorker: Sendable {
         self.logger = logger
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains: the endpoint leaves every proxy before the server stops.
+    /// Serves until SIGTERM or SIGINT, then drains: the endpoint leaves every proxy before the
+    /// server stops.
     ///
     /// - Parameter onReady: told the address once the worker holds its first lease.
     package func run(onReady: @escaping @Sendable (EndpointAddress) -> Void) async throws {

@@ -1,7 +1,8 @@
 import Foundation
 package import Logging
 
-/// Writes one JSON object a line to standard error: `time`, `level`, `label`, `message` and the metadata.
+/// Writes one JSON object a line to standard error: `time`, `level`, `label`, `message` and the
+/// metadata.
 ///
 /// Keys of the metadata that collide with these are kept under `metadata.`; the keys are sorted.
 package struct JSONLogHandler: LogHandler {

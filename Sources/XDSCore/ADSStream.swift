@@ -7,8 +7,8 @@ import Primitives
 ///
 ///     clusters, endpoints, secrets, and all other types      together, waiting for nothing
 ///     listeners and routes                                   no cluster response without its ACK
-///     removals of what listeners, routes and clusters        nothing due or outstanding for listeners
-///     refer to, each type's alone                            and routes
+///     removals of what clusters, listeners and routes        nothing due or outstanding for any of
+///     refer to, each type's alone                            these
 ///
 /// Envoy withholds the CDS ACK until endpoints and secrets have arrived, so these never wait for it, and it
 /// means "the clusters are active". A NACK opens the same gates as an ACK, and a type that the client never
@@ -81,19 +81,20 @@ extension ADSStream {
     ) -> [Action] {
         guard !isClosed else { return [] }
         if let violation { return close(violation) }
-        _ = adopt(view)
+        var actions = [Action]()
+        viewChanged(to: view, appendingTo: &actions)
         let journal = (self.view ?? view).journal(of: typeURL)
         guard let index = indexOfSubscription(to: typeURL, journal) else {
             let limit = limits.maximumTypesPerStream
             return close(.exceeded("maximumTypesPerStream", of: limit, by: limit + 1))
         }
+        if typeURL == .cluster { watchEndpoints() }
         let verdict = apply(&subscriptions[index], journal)
         let total = subscriptions.reduce(0) { $0 + $1.names.count }
         guard total <= limits.maximumSubscriptionsPerStream else {
             let limit = limits.maximumSubscriptionsPerStream
             return close(.exceeded("maximumSubscriptionsPerStream", of: limit, by: total))
         }
-        var actions = [Action]()
         switch verdict {
         case .none, .stale: break
         case .acknowledged(let nonce, let version):
@@ -135,6 +136,16 @@ extension ADSStream {
             at: index
         )
         return index
+    }
+
+    /// Follows the endpoints from the first cluster on, before they are asked for.
+    ///
+    /// The client asks for the endpoints of a cluster when it has got it. Should both be gone from the view
+    /// by then, the answer is what they were. (They sort after clusters, so no index before them moves.)
+    private mutating func watchEndpoints() {
+        guard let view else { return }
+        let typeURL = TypeURL.clusterLoadAssignment
+        _ = indexOfSubscription(to: typeURL, view.journal(of: typeURL))
     }
 
     private func check(_ request: DeltaRequest) -> Violation? {
@@ -188,6 +199,7 @@ extension ADSStream {
     private mutating func plan(into actions: inout [Action]) {
         guard let view else { return }
         var areClustersActive = true
+        var areClustersKnown = false
         var areReferrersSettled = true
         var hasHeldRemovals = false
         for index in subscriptions.indices {
@@ -200,6 +212,12 @@ extension ADSStream {
                 }
             }
             if typeURL == .cluster {
+                areClustersKnown = true
+                areClustersActive = subscriptions[index].outstanding.isEmpty
+            } else if typeURL == .clusterLoadAssignment, !areClustersKnown {
+                // A client that comes back with a warming cluster asks for clusters only when it has got
+                // the endpoints, and for listeners and routes at once. Its request for clusters comes
+                // before the ACK of the endpoints, if it comes.
                 areClustersActive = subscriptions[index].outstanding.isEmpty
             }
             if typeURL.refersToClusters, !subscriptions[index].isSettled(in: journal) {
@@ -208,8 +226,9 @@ extension ADSStream {
             hasHeldRemovals = hasHeldRemovals || subscriptions[index].hasHeldRemovals
         }
         guard hasHeldRemovals else { return }
+        let isNothingReferring = areClustersActive && areReferrersSettled
         for index in subscriptions.indices {
-            guard areReferrersSettled || subscriptions[index].hasTooManyHeldRemovals else {
+            guard isNothingReferring || subscriptions[index].hasTooManyHeldRemovals else {
                 continue
             }
             let journal = view.journal(of: subscriptions[index].typeURL)
@@ -243,6 +262,8 @@ extension ADSStream {
     /// Where each subscribed type stands, in the sending order of the types.
     package var status: [SubscriptionStatus] {
         guard let view else { return [] }
-        return subscriptions.map { $0.status(in: view.journal(of: $0.typeURL)) }
+        return subscriptions.filter(\.hasStarted).map {
+            $0.status(in: view.journal(of: $0.typeURL))
+        }
     }
 }

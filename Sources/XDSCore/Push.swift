@@ -21,7 +21,7 @@ package struct Push: Sendable {
     package let nonce: Nonce
     let journal: ResourceJournal
     let selection: Selection
-    /// Full state only: what is gone from the journal, but goes out until nothing refers to it; sorted.
+    /// What is gone from the journal, but goes out until nothing refers to it any more; sorted by name.
     let retained: [EncodedResource]
 
     package var typeURL: TypeURL { journal.typeURL }
@@ -53,7 +53,10 @@ package struct Push: Sendable {
         switch (variant, selection) {
         case (.stateOfTheWorld, _), (.delta, .everything), (.delta, .updates): []
         case (.delta, .changes(let base)): journal.changes(since: base).removed
-        case (.delta, .names(let names)): names.filter { !journal.contains($0) }
+        case (.delta, .names(let names)):
+            names.filter { name in
+                !journal.contains(name) && retained.sortedFirst(named: name) == nil
+            }
         }
     }
 
@@ -69,7 +72,10 @@ package struct Push: Sendable {
                 if resource != nil { body(name, resource) }
             }
         case .names(let names):
-            for name in names { body(name, journal.resource(named: name)) }
+            for name in names {
+                let resource = journal.resource(named: name)
+                body(name, resource ?? retained.sortedFirst(named: name))
+            }
         }
     }
 }

@@ -199,6 +199,19 @@ extension ResourceJournal {
     }
 }
 
+extension [EncodedResource] {
+    /// The resource with this name; the array has to be sorted by name.
+    func sortedFirst(named name: ResourceName) -> EncodedResource? {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = low + (high - low) / 2
+            if self[middle].name < name { low = middle + 1 } else { high = middle }
+        }
+        return low < count && self[low].name == name ? self[low] : nil
+    }
+}
+
 /// Walks two lists that are sorted by name, and calls `body` once for each name in either of them.
 private func forEachPair(
     _ left: [EncodedResource],

@@ -30,23 +30,18 @@ extension Subscription {
         names.share(with: journal)
         if request.initialVersions.isEmpty {
             owed = names
-            if isWildcard {
-                restartWildcard(in: journal)
-            } else {
-                base = journal
-            }
+            if isWildcard { restartWildcard(in: journal) }
         } else {
             hasBeenServed = true
             resume(from: request.initialVersions, in: journal)
         }
     }
 
-    /// Owes what differs from `versions`, so that nothing is sent again that the client has.
+    /// Owes what differs from `versions`, beside what changes from now on, so that nothing is sent again that the client has.
     private mutating func resume(
         from versions: [ResourceName: Version],
         in journal: ResourceJournal
     ) {
-        base = journal
         var due = [ResourceName]()
         if isWildcard {
             for resource in journal.resources
@@ -60,11 +55,13 @@ extension Subscription {
                 if typeURL.isAlwaysSentOnNewStream || has != current { due.append(name) }
             // It is told that the name doesn't exist, as on any new subscription.
             case (nil, _): due.append(name)
-            // Below, with all that the client has and must forget.
-            case (_?, nil): break
+            // Gone. Endpoints are answered at once, because a cluster may be warming for want of them;
+            // all others below, with what the client must forget of a wildcard.
+            case (_?, nil): if typeURL.isAlwaysSentOnNewStream { due.append(name) }
             }
         }
-        let gone = NameSet(versions.keys.lazy.filter { !journal.contains($0) })
+        var gone = NameSet(versions.keys.lazy.filter { !journal.contains($0) })
+        gone.subtract(NameSet(due))
         if typeURL.isReferredTo {
             held = gone
             // The client asks for all its types before it answers this response. So its answer is the

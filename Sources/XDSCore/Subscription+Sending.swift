@@ -12,6 +12,7 @@ import Primitives
 extension Subscription {
     /// The response that is due for additions, changes and answers.
     mutating func nextUpdate(in journal: ResourceJournal) -> Push? {
+        observe(journal)
         guard isUpdateDue(in: journal) else { return nil }
         switch variant {
         case .delta:
@@ -26,6 +27,7 @@ extension Subscription {
     /// The response that is due for removals that were held back; call it after `nextUpdate`.
     mutating func nextRemoval(in journal: ResourceJournal) -> Push? {
         guard outstanding.isEmpty, !isUpdateDue(in: journal) else { return nil }
+        gone = []
         switch variant {
         case .delta:
             guard !held.isEmpty else { return nil }
@@ -39,14 +41,18 @@ extension Subscription {
         }
     }
 
-    var hasHeldRemovals: Bool { !held.isEmpty || !retained.isEmpty }
+    var hasHeldRemovals: Bool { !held.isEmpty || !retained.isEmpty || !gone.isEmpty }
 
     /// Removals are held back for longer than the bound allows.
     var hasTooManyHeldRemovals: Bool {
         held.count + retained.count > limits.maximumHeldRemovalsPerType
     }
 
-    private mutating func push(_ selection: Push.Selection, in journal: ResourceJournal) -> Push {
+    private mutating func push(
+        _ selection: Push.Selection,
+        in journal: ResourceJournal,
+        retaining retained: [EncodedResource] = []
+    ) -> Push {
         let push = Push(
             variant: variant,
             nonce: nextNonce(in: journal),
@@ -73,87 +79,128 @@ extension Subscription {
     }
 }
 
+// MARK: Moving on
+
+extension Subscription {
+    /// How much changed since `base`, and how much of it this stream is to hear of.
+    private struct Due {
+        var updates = 0
+        var removals = 0
+        /// Changes of names that aren't subscribed to.
+        var skipped = 0
+    }
+
+    private func due(in journal: ResourceJournal) -> Due {
+        var due = Due()
+        if isWildcard, base.isEmpty {
+            due.updates = journal.resources.count
+            return due
+        }
+        journal.forEachChange(since: base) { name, resource in
+            if !isSubscribed(to: name) {
+                due.skipped += 1
+            } else if resource == nil {
+                due.removals += 1
+            } else {
+                due.updates += 1
+            }
+        }
+        return due
+    }
+
+    /// Keeps what disappears from the view, as far as something may refer to it.
+    ///
+    /// Also while a response is outstanding: a cluster may come, be sent, and be gone in that time, and its
+    /// endpoints with it.
+    private mutating func observe(_ journal: ResourceJournal) {
+        // A full state says by itself what is gone: see `retained`.
+        let isNeeded = variant == .delta || !typeURL.isFullStateInSotw
+        guard typeURL.isReferredTo, isNeeded, seen.cursor != journal.cursor else { return }
+        let previous = seen
+        seen = journal
+        if !gone.isEmpty { gone.removeAll { journal.contains($0.name) } }
+        var removed = [EncodedResource]()
+        journal.forEachChange(since: previous) { name, resource in
+            guard resource == nil, let last = previous.resource(named: name) else { return }
+            removed.append(last)
+        }
+        // What doesn't fit is answered as a name that doesn't exist.
+        let space = limits.maximumHeldRemovalsPerType - gone.count
+        gone.append(contentsOf: removed.prefix(max(0, space)))
+        gone.sort { $0.name < $1.name }
+    }
+
+    /// `base` becomes `journal`, and what is held back keeps up with it; the old base is returned.
+    private mutating func advance(to journal: ResourceJournal, _ due: Due) -> ResourceJournal {
+        let previous = base
+        base = journal
+        guard typeURL.isReferredTo else { return previous }
+        held.removeAll { journal.contains($0) }
+        if !retained.isEmpty { retained.removeAll { journal.contains($0.name) } }
+        guard due.removals > 0 else { return previous }
+        var removed = [EncodedResource]()
+        journal.forEachChange(since: previous) { name, resource in
+            guard resource == nil, isSubscribed(to: name) else { return }
+            if let last = previous.resource(named: name) { removed.append(last) }
+        }
+        switch variant {
+        case .delta:
+            held.formUnion(NameSet(removed.map(\.name)))
+        case .stateOfTheWorld:
+            guard typeURL.isFullStateInSotw else { break }
+            retained = (retained + removed).sorted { $0.name < $1.name }
+        }
+        return previous
+    }
+
+    /// What is due is all there is: then its key needs no list of names.
+    private func normalized(_ names: [ResourceName], _ journal: ResourceJournal) -> Push.Selection {
+        !names.isEmpty && names == journal.names ? .everything : .names(names)
+    }
+}
+
 // MARK: Delta
 
 extension Subscription {
     private mutating func nextDelta(in journal: ResourceJournal) -> Push? {
-        held.removeAll { journal.contains($0) }
-        let due = dueNames(in: journal)
-        let previous = base
-        base = journal
-        if typeURL.isReferredTo, due.removals > 0 {
-            hold(removedSince: previous, in: journal)
-        }
-        let selection: Push.Selection?
-        if !owed.isEmpty {
-            selection = .names(ownedAndChanged(since: previous, in: journal))
-        } else if due.updates == 0, due.removals == 0 || typeURL.isReferredTo {
-            selection = nil
-        } else if due.skipped > 0 {
-            selection = .names(ownedAndChanged(since: previous, in: journal))
-        } else if previous.isEmpty {
-            selection = .everything
-        } else {
-            selection =
-                typeURL.isReferredTo ? .updates(since: previous) : .changes(since: previous)
-        }
-        owed.removeAll()
+        let due = due(in: journal)
+        let previous = advance(to: journal, due)
         let isOwedAnyway = mustAnswer
         mustAnswer = false
-        if let selection { return push(normalized(selection, journal), in: journal) }
+        if !owed.isEmpty || (due.skipped > 0 && due.updates + due.removals > 0) {
+            var names = owed
+            owed.removeAll()
+            names.formUnion(changedNames(since: previous, in: journal))
+            if !names.isEmpty { return answer(names, in: journal) }
+        } else if due.updates > 0 || (due.removals > 0 && !typeURL.isReferredTo) {
+            if previous.isEmpty { return push(.everything, in: journal) }
+            return push(
+                typeURL.isReferredTo ? .updates(since: previous) : .changes(since: previous),
+                in: journal
+            )
+        }
         return isOwedAnyway ? push(.names([]), in: journal) : nil
     }
 
-    /// How much of what changed since `base` this stream is to hear of.
-    private func dueNames(
-        in journal: ResourceJournal
-    ) -> (updates: Int, removals: Int, skipped: Int) {
-        if isWildcard, base.isEmpty { return (journal.resources.count, 0, 0) }
-        var (updates, removals, skipped) = (0, 0, 0)
-        journal.forEachChange(since: base) { name, resource in
-            if !isSubscribed(to: name) {
-                skipped += 1
-            } else if resource == nil {
-                removals += 1
-            } else {
-                updates += 1
-            }
-        }
-        return (updates, removals, skipped)
-    }
-
-    private mutating func hold(removedSince previous: ResourceJournal, in journal: ResourceJournal) {
-        var removed = [ResourceName]()
-        journal.forEachChange(since: previous) { name, resource in
-            if resource == nil, isSubscribed(to: name), !owed.contains(name) { removed.append(name) }
-        }
-        held.formUnion(NameSet(removed))
-    }
-
-    private mutating func ownedAndChanged(
+    private func changedNames(
         since previous: ResourceJournal,
         in journal: ResourceJournal
-    ) -> [ResourceName] {
+    ) -> NameSet {
         var changed = [ResourceName]()
         journal.forEachChange(since: previous) { name, resource in
             guard isSubscribed(to: name) else { return }
             if resource != nil || !typeURL.isReferredTo { changed.append(name) }
         }
-        // A name that is asked for is answered now, also when its removal was held back.
-        held.subtract(owed)
-        var names = owed
-        names.formUnion(NameSet(changed))
-        return names.sorted
+        return NameSet(changed)
     }
 
-    /// What is due is all there is: then its key needs no list of names.
-    private func normalized(_ selection: Push.Selection, _ journal: ResourceJournal)
-        -> Push.Selection
-    {
-        guard case .names(let names) = selection, !names.isEmpty, names == journal.names else {
-            return selection
-        }
-        return .everything
+    /// Sends the names as they are now, or as they were if their removal has to wait.
+    private mutating func answer(_ names: NameSet, in journal: ResourceJournal) -> Push {
+        guard hasHeldRemovals else { return push(normalized(names.sorted, journal), in: journal) }
+        let retained = gone.filter { names.contains($0.name) }
+        held.subtract(names)
+        held.formUnion(NameSet(retained.map(\.name)))
+        return push(.names(names.sorted), in: journal, retaining: retained)
     }
 
     /// Answers to subscription changes while another response is outstanding.
@@ -166,8 +213,7 @@ extension Subscription {
         ready.removeAll { journal.version(of: $0) != base.version(of: $0) }
         guard !ready.isEmpty else { return nil }
         owed.subtract(ready)
-        held.subtract(ready)
-        return push(normalized(.names(ready.sorted), journal), in: journal)
+        return answer(ready, in: journal)
     }
 }
 
@@ -176,52 +222,36 @@ extension Subscription {
 extension Subscription {
     /// Listeners and clusters: everything that is subscribed to, if any of it changed.
     private mutating func nextFullState(in journal: ResourceJournal) -> Push? {
-        let due = dueNames(in: journal)
-        if typeURL.isReferredTo, due.removals > 0 {
-            retain(removedSince: base, in: journal)
-        }
-        retained.removeAll { journal.contains($0.name) }
+        let due = due(in: journal)
         let mustSend =
             mustAnswer || !owed.isEmpty || due.updates > 0
             || (due.removals > 0 && !typeURL.isReferredTo)
-        base = journal
+        _ = advance(to: journal, due)
         owed.removeAll()
         mustAnswer = false
-        return mustSend ? push(fullStateSelection(in: journal), in: journal) : nil
+        guard mustSend else { return nil }
+        return push(fullStateSelection(in: journal), in: journal, retaining: retained)
     }
 
     private func fullStateSelection(in journal: ResourceJournal) -> Push.Selection {
         if isWildcard { return .everything }
-        return normalized(.names(names.sorted.filter { journal.contains($0) }), journal)
-    }
-
-    private mutating func retain(
-        removedSince previous: ResourceJournal,
-        in journal: ResourceJournal
-    ) {
-        var removed = [EncodedResource]()
-        journal.forEachChange(since: previous) { name, resource in
-            guard resource == nil, isSubscribed(to: name) else { return }
-            if let last = previous.resource(named: name) { removed.append(last) }
-        }
-        retained = (retained + removed).sorted { $0.name < $1.name }
+        return normalized(names.sorted.filter { journal.contains($0) }, journal)
     }
 
     /// The other types: what changed. What doesn't exist is silence, and what is gone is never said.
     private mutating func nextPartialState(in journal: ResourceJournal) -> Push? {
-        let due = dueNames(in: journal)
-        let previous = base
-        var names = owed.sorted
+        let due = due(in: journal)
+        let previous = advance(to: journal, due)
+        let asked = owed
         owed.removeAll()
         mustAnswer = false
-        base = journal
-        guard names.isEmpty, due.skipped == 0 else {
-            journal.forEachChange(since: previous) { name, resource in
-                if resource != nil, isSubscribed(to: name) { names.append(name) }
-            }
-            let existing = NameSet(names.lazy.filter { journal.contains($0) })
-            guard !existing.isEmpty else { return nil }
-            return push(normalized(.names(existing.sorted), journal), in: journal)
+        if !asked.isEmpty || (due.skipped > 0 && due.updates > 0) {
+            var names = asked
+            names.formUnion(changedNames(since: previous, in: journal))
+            let retained = gone.filter { asked.contains($0.name) }
+            names.removeAll { !journal.contains($0) }
+            guard !names.isEmpty || !retained.isEmpty else { return nil }
+            return push(normalized(names.sorted, journal), in: journal, retaining: retained)
         }
         guard due.updates > 0 else { return nil }
         return push(previous.isEmpty ? .everything : .updates(since: previous), in: journal)

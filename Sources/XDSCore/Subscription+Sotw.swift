@@ -48,12 +48,10 @@ extension Subscription {
         isWildcard = isForAll
         // With names, the version doesn't say whether the last response was to the same ones.
         if isForAll, names.isEmpty, request.version == journal.version {
-            base = journal
             hasBeenServed = true
         } else if isForAll {
             restartWildcard(in: journal)
         } else {
-            base = journal
             owed = names
         }
     }

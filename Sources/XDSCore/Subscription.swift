@@ -29,8 +29,16 @@ package struct Subscription: Sendable {
     var owed = NameSet()
     /// Delta: names that are gone from `base`, while the client hasn't been told.
     var held = NameSet()
-    /// State of the world: what is gone from `base`, but still goes out in the full state.
+    /// State of the world: what is gone from `base`, while it still goes out with the full state.
     var retained: [EncodedResource] = []
+    /// What is gone from the view, but may still be asked for; sorted by name.
+    ///
+    /// A client asks for the endpoints of a cluster when it has got the cluster. Should both be gone by then,
+    /// the answer is what they were. Without one Envoy would keep the cluster warming and withhold the CDS
+    /// ACK, for which the update without the cluster waits. Kept only until removals may go.
+    var gone: [EncodedResource] = []
+    /// The newest journal that `gone` knows of; `base` stays behind while a response is outstanding.
+    var seen: ResourceJournal
     /// A response is owed even when there is nothing to put into it.
     ///
     /// Envoy ends its initialization with the first CDS and LDS response; without one it waits 15 s.
@@ -69,7 +77,8 @@ package struct Subscription: Sendable {
         self.typeURL = typeURL
         self.variant = variant
         self.limits = limits
-        self.base = ResourceJournal(emptyFor: typeURL, in: journal.cursor.view)
+        self.base = journal
+        self.seen = journal
     }
 
     /// What a request's nonce and error meant.

@@ -34,8 +34,7 @@ extension Subscription {
             state = .nacked
         } else if !outstanding.isEmpty {
             state = .sent
-        } else if !hasBeenServed || !held.isEmpty || !retained.isEmpty || owesAnything(in: journal)
-        {
+        } else if !hasBeenServed || !held.isEmpty || !retained.isEmpty || owesAnything(in: journal) {
             state = .notSent
         } else {
             state = .synced

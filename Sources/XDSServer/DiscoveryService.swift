@@ -26,7 +26,8 @@ package struct ProxyStatus: Sendable {
     package let connected: Duration
 }
 
-/// The aggregated discovery service, `envoy.service.discovery.v3.AggregatedDiscoveryService`, in both forms.
+/// The aggregated discovery service, `envoy.service.discovery.v3.AggregatedDiscoveryService`, in
+/// both forms.
 package final class DiscoveryService: Service {
     private static let name = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 
@@ -36,7 +37,8 @@ package final class DiscoveryService: Service {
     let logger: Logger
     private let streams = Mutex<[ObjectIdentifier: NIOLoopBound<DiscoveryStream>]>([:])
 
-    /// - Parameter viewOf: the view that a node gets, asked on an event loop with the node of a stream's first request.
+    /// - Parameter viewOf: the view that a node gets, asked on an event loop with the node of a
+    ///   stream's first request.
     package init(
         logger: Logger,
         viewOf: @escaping @Sendable (Envoy_Config_Core_V3_Node) throws(RefusedNode) -> PublishedView
@@ -47,18 +49,26 @@ package final class DiscoveryService: Service {
 
     package func register(in methods: inout MethodTable) {
         methods.add(
-            Self.name, "DeltaAggregatedResources", .inlineStreaming { self.open($0, variant: .delta) })
+            Self.name,
+            "DeltaAggregatedResources",
+            .inlineStreaming { self.open($0, variant: .delta) }
+        )
         methods.add(
-            Self.name, "StreamAggregatedResources",
-            .inlineStreaming { self.open($0, variant: .stateOfTheWorld) })
+            Self.name,
+            "StreamAggregatedResources",
+            .inlineStreaming { self.open($0, variant: .stateOfTheWorld) }
+        )
     }
 
     /// Counters by metric name.
     package var counters: [String: UInt64] {
-        tally.values.merging(["xds_streams": UInt64(streams.withLock { $0.count })]) { first, _ in first }
+        tally.values.merging(["xds_streams": UInt64(streams.withLock { $0.count })]) { first, _ in
+            first
+        }
     }
 
-    /// Ends every stream when the service group shuts down, so that the clients go to another replica.
+    /// Ends every stream when the service group shuts down, so that the clients go to another
+    /// replica.
     package func run() async throws {
         try await gracefulShutdown()
         let open = streams.withLock { $0.values.map { $0 } }
@@ -94,9 +104,11 @@ package final class DiscoveryService: Service {
         return proxies.sorted { ($0.nodeID, $0.connected) < ($1.nodeID, $1.connected) }
     }
 
-    /// Waits until every connected client has accepted what was published before the call, or until `cap` has passed.
+    /// Waits until every connected client has accepted what was published before the call, or until
+    /// `cap` has passed.
     ///
-    /// A client that refused something has not confirmed; one that comes while we wait is not waited for.
+    /// A client that refused something has not confirmed; one that comes while we wait is not
+    /// waited for.
     package func waitUntilConfirmed(cap: Duration) async -> (confirmed: Int, subscribed: Int) {
         let deadline = ContinuousClock.now.advanced(by: cap)
         var open = streams.withLock { $0 }
@@ -104,7 +116,8 @@ package final class DiscoveryService: Service {
         var confirmed = 0
         while !open.isEmpty {
             for (id, stream) in open {
-                let isConfirmed = try? await stream.eventLoop.submit { stream.value.hasConfirmed }.get()
+                let isConfirmed = try? await stream.eventLoop.submit { stream.value.hasConfirmed }
+                    .get()
                 if isConfirmed ?? true {
                     open[id] = nil
                     confirmed += 1

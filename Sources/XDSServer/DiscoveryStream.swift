@@ -4,7 +4,8 @@ import Logging
 import NIOCore
 import XDSCore
 
-/// One aggregated discovery stream: the shell around `ADSStream`, confined to the call's event loop.
+/// One aggregated discovery stream: the shell around `ADSStream`, confined to the call's event
+/// loop.
 final class DiscoveryStream: InlineStreamHandler {
     private let call: ServerCall
     private let service: DiscoveryService
@@ -39,7 +40,8 @@ final class DiscoveryStream: InlineStreamHandler {
     }
 
     func becameWritable() {
-        // Every response waits for the client's ACK, so a slow client holds back the next one by itself.
+        // Every response waits for the client's ACK, so a slow client holds back the next one by
+        // itself.
     }
 
     func closed() {
@@ -61,11 +63,15 @@ final class DiscoveryStream: InlineStreamHandler {
         call.finish(GRPCStatus(.unavailable, "the control plane stops"))
     }
 
-    /// The stream's view; the first request says by its node which one that is (xDS protocol, "Node").
+    /// The stream's view; the first request says by its node which one that is (xDS protocol,
+    /// "Node").
     private func view(for node: Envoy_Config_Core_V3_Node?) throws -> PublishedView {
         if let view { return view }
         guard let node, !node.id.isEmpty else {
-            throw GRPCError(.invalidArgument, "node.id: expected in the first request of the stream")
+            throw GRPCError(
+                .invalidArgument,
+                "node.id: expected in the first request of the stream"
+            )
         }
         let view: PublishedView
         do {
@@ -78,7 +84,8 @@ final class DiscoveryStream: InlineStreamHandler {
         view.add(self, on: call.eventLoop)
         service.logger.info(
             "a proxy connected",
-            metadata: ["node": "\(node.id)", "region": "\(node.locality.region)"])
+            metadata: ["node": "\(node.id)", "region": "\(node.locality.region)"]
+        )
         return view
     }
 
@@ -97,9 +104,11 @@ final class DiscoveryStream: InlineStreamHandler {
                 service.logger.warning(
                     "a proxy refused a response",
                     metadata: [
-                        "node": "\(node?.id ?? "")", "type": "\(type.shortName)", "version": "\(version)",
+                        "node": "\(node?.id ?? "")", "type": "\(type.shortName)",
+                        "version": "\(version)",
                         "error": "\(error.message)",
-                    ])
+                    ]
+                )
             case .violation(let violation):
                 service.tally.violated()
                 call.finish(violation.status)

@@ -1,14 +1,16 @@
 import EnvoyAPI
 import Foundation
 import GRPC
-import Synchronization
 import SwiftProtobuf
+import Synchronization
 import XDSCore
 
-/// Encoded responses by what tells their bytes apart, so that a response that is due on many streams is encoded once.
+/// Encoded responses by what tells their bytes apart, so that a response that is due on many
+/// streams is encoded once.
 ///
-/// Two generations bound it: when the younger one is full it becomes the older one, and what nobody asked for since is
-/// forgotten. A response is due on all streams at about the same time, so a short memory is enough.
+/// Two generations bound it: when the younger one is full it becomes the older one, and what nobody
+/// asked for since is forgotten. A response is due on all streams at about the same time, so a
+/// short memory is enough.
 final class FrameCache: Sendable {
     private struct Generations {
         var young: [PushKey: GRPCFrame] = [:]
@@ -27,7 +29,8 @@ final class FrameCache: Sendable {
     func frame(for push: Push) throws -> GRPCFrame {
         let key = push.key
         if let frame = generations.withLock({ $0.young[key] ?? $0.old[key] }) { return frame }
-        // Two loops may encode the same at once; the bytes are equal, so the second one is only waste.
+        // Two loops may encode the same at once; the bytes are equal, so the second one is only
+        // waste.
         let frame = try Self.encode(push)
         generations.withLock { generations in
             if generations.youngBytes + frame.buffer.readableBytes > maximumBytes {
@@ -57,7 +60,8 @@ final class FrameCache: Sendable {
                         }
                     }
                     $0.removedResources = push.removedNames.map(\.rawValue)
-                })
+                }
+            )
         case .stateOfTheWorld:
             try GRPCFrame(
                 Envoy_Service_Discovery_V3_DiscoveryResponse.with {
@@ -65,7 +69,8 @@ final class FrameCache: Sendable {
                     $0.nonce = push.nonce.text
                     $0.versionInfo = push.version.rawValue
                     $0.resources = push.resources.map { .init($0) }
-                })
+                }
+            )
         }
     }
 }

@@ -4,8 +4,8 @@ package import XDSCore
 
 /// A view and the streams that get it.
 ///
-/// Any thread may replace the view; each stream reads it on its own event loop. The streams of one loop are told in one
-/// go, so their responses leave in one batch.
+/// Any thread may replace the view; each stream reads it on its own event loop. The streams of one
+/// loop are told in one go, so their responses leave in one batch.
 package final class PublishedView: Sendable {
     private struct State {
         var view: View
@@ -20,9 +20,12 @@ package final class PublishedView: Sendable {
 
     package var current: View { state.withLock { $0.view } }
 
-    /// Takes the whole new content; false when nothing differs. `notifyStreams` makes it known.
+    /// Takes the whole new content; false when nothing differs.
     ///
-    /// Callers take turns: a view that is replaced by two threads at once has the content of one of them.
+    /// `notifyStreams` makes it known.
+    ///
+    /// Callers take turns: a view that is replaced by two threads at once has the content of one of
+    /// them.
     package func replace(with resources: [EncodedResource]) -> Bool {
         state.withLock { state in
             let next = state.view.replacing(with: resources)
@@ -34,7 +37,8 @@ package final class PublishedView: Sendable {
 
     /// Tells every stream that the view may have changed.
     ///
-    /// They read what is current when they get to it: of several changes in a row a busy loop sees the last.
+    /// They read what is current when they get to it: of several changes in a row a busy loop sees
+    /// the last.
     package func notifyStreams() {
         let loops = state.withLock { $0.loops.values.map { $0 } }
         for streams in loops {
@@ -59,7 +63,8 @@ package final class PublishedView: Sendable {
 }
 
 /// The streams of one view on one event loop.
-// SAFETY (@unchecked Sendable): `streams` is touched on `eventLoop` only, which every method requires.
+// SAFETY (@unchecked Sendable): `streams` is touched on `eventLoop` only, which every method
+// requires.
 private final class LoopStreams: @unchecked Sendable {
     let eventLoop: any EventLoop
     private var streams: [ObjectIdentifier: DiscoveryStream] = [:]

@@ -29,17 +29,23 @@ struct BenchEcho: AsyncParsableCommand {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         var methods = MethodTable()
         if inline {
-            methods.add("echo.Echo", "Unary", .inlineUnary { message, _ in GRPCFrame(message: message) })
+            methods.add(
+                "echo.Echo",
+                "Unary",
+                .inlineUnary { message, _ in GRPCFrame(message: message) }
+            )
         } else {
             methods.add("echo.Echo", "Unary", .unary { message, _ in GRPCFrame(message: message) })
         }
         methods.add(
-            "echo.Echo", "Bidi",
+            "echo.Echo",
+            "Bidi",
             .streaming { call in
                 while let message = try await call.next() {
                     try await call.write(GRPCFrame(message: message))
                 }
-            })
+            }
+        )
         let server = GRPCServer(
             address: EndpointAddress(host: "127.0.0.1", port: port),
             methods: methods,

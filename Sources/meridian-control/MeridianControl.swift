@@ -11,10 +11,14 @@ import YAML
 struct MeridianControl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "meridian-control",
-        abstract: "The control plane: xDS for sidecars, the worker registry and the admin API on one port."
+        abstract:
+            "The control plane: xDS for sidecars, the worker registry and the admin API on one port."
     )
 
-    @Option(help: "The mesh description that a new store begins with; later ones come by `meridian apply`.")
+    @Option(
+        help:
+            "The mesh description that a new store begins with; later ones come by `meridian apply`."
+    )
     var mesh: String?
 
     @Option(help: "The address to serve on, HOST:PORT; port 0 takes a free one.")
@@ -26,7 +30,10 @@ struct MeridianControl: AsyncParsableCommand {
     func run() async throws {
         let control = ControlPlane(
             ControlPlaneConfiguration(
-                listen: listen.address, dataDirectory: dataDir, meshPath: mesh),
+                listen: listen.address,
+                dataDirectory: dataDir,
+                meshPath: mesh
+            ),
             logger: Logger(label: "meridian-control") { JSONLogHandler(label: $0) }
         )
         do {

@@ -11,7 +11,8 @@ import YAML
 struct MeridianWorker: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "meridian-worker",
-        abstract: "A report worker: registers itself, serves reports, drains when it is told to stop."
+        abstract:
+            "A report worker: registers itself, serves reports, drains when it is told to stop."
     )
 
     @Option(help: "A control plane's address, HOST:PORT; several are tried in order.")
@@ -80,13 +81,16 @@ struct MeridianWorker: AsyncParsableCommand {
             logger: Logger(label: "meridian-worker") { JSONLogHandler(label: $0) }
         )
         do {
-            try await worker.run { address in announce("meridian-worker \(id) ready on \(address)") }
+            try await worker.run { address in announce("meridian-worker \(id) ready on \(address)")
+            }
         } catch let error as Diagnostics {
             throw failure("\(error)")
         } catch let error as ServerStartError {
             throw failure("meridian-worker: \(error)")
         } catch let error as GRPCError {
-            throw failure("meridian-worker: the control plane refused the registration: \(error.message)")
+            throw failure(
+                "meridian-worker: the control plane refused the registration: \(error.message)"
+            )
         }
     }
 }

@@ -30,7 +30,6 @@ struct FakeClient {
     let refuses: @Sendable (EncodedResource) -> Bool
     /// In the order in which they go out.
     private(set) var outbox: [Request] = []
-    private(set) var problems: [String] = []
     private var states: [TypeURL: TypeState] = [:]
     /// Clusters that can serve; the others of `states[.cluster]` have never been warm.
     private(set) var active: Set<ResourceName> = []
@@ -124,10 +123,12 @@ struct FakeClient {
             clustersChanged(good, removed: removed, previous)
             withheldClusterAnswers.append((push.nonce.text, push.version, isRefused))
         case .clusterLoadAssignment:
-            answer(typeURL, push.nonce.text, isRefused: isRefused)
             warming.subtract(good.map(\.name))
             warming.subtract(removed)
             active.formUnion(Set(applied(.cluster).keys).subtracting(warming))
+            // From within the update, so before its ACK.
+            releaseClusterAnswers()
+            answer(typeURL, push.nonce.text, isRefused: isRefused)
         case .listener:
             let listeners = applied(.listener).keys.sorted()
             answer(typeURL, push.nonce.text, isRefused: isRefused)
@@ -181,6 +182,13 @@ struct FakeClient {
             isClusterRequestDue = false
             ask(.cluster)
         }
+    }
+
+    /// `initial_fetch_timeout`: the clusters go on with the endpoints that they had.
+    mutating func fetchTimedOut() {
+        active.formUnion(warming)
+        warming = []
+        releaseClusterAnswers()
     }
 
     // MARK: Requests

@@ -91,6 +91,23 @@ struct PushOrderTests {
         #expect(stream.subscribe("rds", "r") == ["rds +r=1"])
     }
 
+    @Test func `routes wait for endpoints when a client comes back that has not asked for clusters yet`() {
+        let stream = TestStream(view: .sample("cds a 2, eds a 1, rds r 2"))
+        stream.subscribe("eds", "a", has: ["a": "1"])
+        #expect(stream.subscribe("rds", "r", has: ["r": "1"]) == [])
+        #expect(stream.subscribe("cds", has: ["a": "1"]) == ["cds +a=2", "eds +a=1"])
+        stream.ack("eds")
+        stream.ack("eds")
+        #expect(stream.ack("cds") == ["rds +r=2"])
+    }
+
+    @Test func `routes follow the endpoint ack of a client that never asks for clusters`() {
+        let stream = TestStream(view: .sample("eds a 1, rds r 1"))
+        stream.subscribe("eds", "a")
+        stream.subscribe("rds", "r")
+        #expect(stream.ack("eds") == ["rds +r=1"])
+    }
+
     @Test func `a refused cluster does not hold routes back`() {
         let stream = settled("cds a 1, lds l 1, rds r 1")
         stream.publish("cds a 2, lds l 1, rds r 2")
@@ -146,11 +163,32 @@ struct PushOrderTests {
         #expect(stream.status("cds")?.resourceCount == 2)
     }
 
-    @Test func `a held removal is told at once to a client that asks for the name`() {
+    @Test func `a name whose removal waits is answered with what it was`() {
         let stream = settled("eds a 1, eds b 1, lds l 1, rds r 1")
         #expect(stream.publish("eds b 1, lds l 1, rds r 2") == ["rds +r=2"])
-        #expect(stream.subscribe("eds", "a") == ["eds -a"])
-        #expect(stream.ack("rds") == [])
+        #expect(stream.subscribe("eds", "a") == ["eds +a=1"])
+        stream.ack("eds")
+        #expect(stream.ack("rds") == ["eds -a"])
+    }
+
+    @Test(arguments: [ProtocolVariant.delta, .stateOfTheWorld])
+    func `endpoints that are gone are still answered to a cluster on its way`(
+        variant: ProtocolVariant
+    ) {
+        let stream = TestStream(variant, view: .sample("cds a 1, eds a 1, eds b 1"))
+        if variant == .delta {
+            stream.subscribe("cds")
+            stream.publish("cds b 1, eds b 1")
+            #expect(stream.subscribe("eds", "a", "b") == ["eds +a=1 +b=1"])
+            stream.ack("eds")
+            #expect(stream.ack("cds") == ["cds +b=1", "eds +b=1"])
+            stream.ack("eds")
+            #expect(stream.ack("cds") == ["cds -a", "eds -a"])
+        } else {
+            stream.ask("cds")
+            stream.publish("cds b 1, eds b 1")
+            #expect(stream.ask("eds", "a", "b") == ["eds +a=1 +b=1"])
+        }
     }
 
     @Test func `a held removal is forgotten when the client unsubscribes`() {

@@ -1,0 +1,140 @@
+import MeridianAPI
+import OperatorTools
+import Testing
+
+@Suite struct OperatorTablesTests {
+    @Test func `workers are sorted by service, region and name`() {
+        let table = TextTable(workers: [
+            worker("us-1", region: "us"), worker("eu-2", region: "eu"),
+            worker("eu-1", region: "eu"),
+        ])
+        #expect(
+            table.description == """
+                WORKER   SERVICE   REGION   ZONE   ADDRESS          STATE     IN-FLIGHT   REQUESTS   ERRORS   LEASE
+                eu-1     reports   eu       eu-a   127.0.0.1:9001   SERVING        3/64       1200        1    4.2s
+                eu-2     reports   eu       eu-a   127.0.0.1:9001   SERVING        3/64       1200        1    4.2s
+                us-1     reports   us       us-a   127.0.0.1:9001   SERVING        3/64       1200        1    4.2s
+                """
+        )
+    }
+
+    @Test func `a proxy's refusal stands below it`() {
+        let proxy = Meridian_V1_Proxy.with {
+            $0.nodeID = "client-eu"
+            $0.locality.region = "eu"
+            $0.`protocol` = "DELTA"
+            $0.connectedMilliseconds = 192_000
+            $0.types = [
+                type("envoy.config.cluster.v3.Cluster", "NACKED", "no such\nextension"),
+                type("envoy.config.listener.v3.Listener", "SYNCED"),
+            ]
+        }
+        let table = TextTable(proxies: [proxy])
+        #expect(
+            table.description == """
+                NODE        REGION   PROTOCOL   CDS      EDS   LDS      RDS     AGE
+                client-eu   eu       DELTA      NACKED   -     SYNCED   -     3m12s
+                  CDS NACKED: no such extension
+                """
+        )
+    }
+
+    @Test func `parameters that may be left out stand in brackets`() {
+        let report = Meridian_V1_ReportDescription.with {
+            $0.name = "customer-statement"
+            $0.title = "Statement of a customer"
+            $0.parameters = [
+                .with {
+                    $0.name = "customer"
+                    $0.type = "integer"
+                    $0.required = true
+                },
+                .with {
+                    $0.name = "from"
+                    $0.type = "month"
+                },
+            ]
+        }
+        let table = TextTable(reports: [report])
+        #expect(
+            table.description == """
+                REPORT               PARAMETERS                      TITLE
+                customer-statement   customer=INTEGER [from=MONTH]   Statement of a customer
+                """
+        )
+    }
+
+    @Test func `a mesh is shown with its revision and the shares set since`() {
+        let response = Meridian_V1_GetMeshResponse.with {
+            $0.fileName = "mesh.yaml"
+            $0.yaml = "kind: Mesh\n"
+            $0.revision = 7
+            $0.shares = [
+                .with {
+                    $0.service = "reports"
+                    $0.fromRegion = "us"
+                },
+                .with {
+                    $0.service = "reports"
+                    $0.fromRegion = "eu"
+                    $0.shares = ["us": 20, "eu": 80]
+                },
+            ]
+        }
+        let text = response.commentedYAML
+        #expect(
+            text == """
+                # mesh.yaml, revision 7
+                # shares reports --from eu eu=80 us=20
+                # shares reports --from us --nearest
+                kind: Mesh
+                """
+        )
+    }
+
+    @Test func `a message's JSON is indented, with sorted keys and whole numbers`() throws {
+        let response = Meridian_V1_GetCountersResponse.with {
+            $0.counters = ["b": .max, "a": 1]
+        }
+        let json = try prettyJSON(message: response)
+        #expect(
+            json == """
+                {
+                  "counters" : {
+                    "a" : "1",
+                    "b" : "18446744073709551615"
+                  }
+                }
+                """
+        )
+    }
+
+    private func worker(_ id: String, region: String) -> Meridian_V1_Worker {
+        .with {
+            $0.registration.workerID = id
+            $0.registration.service = "reports"
+            $0.registration.locality.region = region
+            $0.registration.locality.zone = region + "-a"
+            $0.registration.address.host = "127.0.0.1"
+            $0.registration.address.port = 9_001
+            $0.registration.capacity = 64
+            $0.state = "SERVING"
+            $0.load.inFlight = 3
+            $0.load.requests = 1_200
+            $0.load.errors = 1
+            $0.leaseRemainingMilliseconds = 4_250
+        }
+    }
+
+    private func type(
+        _ name: String,
+        _ state: String,
+        _ error: String = ""
+    ) -> Meridian_V1_TypeStatus {
+        .with {
+            $0.typeURL = "type.googleapis.com/" + name
+            $0.state = state
+            $0.error = error
+        }
+    }
+}
