@@ -105,6 +105,13 @@ let package = Package(
         library("Telemetry", [logging]),
         library("CommandLine", ["Primitives", argumentParser]),
         library(
+            "OperatorTools",
+            [
+                "GRPC", "HTTP2", "MeridianAPI", "Mesh", "Primitives", "Reports", "YAML", histogram,
+                nioCore, protobuf,
+            ]
+        ),
+        library(
             "ReportWorker",
             [
                 "GRPC", "GRPCAPI", "MeridianAPI", "Primitives", "Registry", "Reports", "SQLite",
@@ -139,9 +146,40 @@ let package = Package(
                 argumentParser, logging,
             ]
         ),
+        program(
+            "meridian",
+            [
+                "CommandLine", "GRPC", "MeridianAPI", "Mesh", "OperatorTools", "Primitives",
+                "SidecarBootstrap", "YAML", argumentParser, nioCore, nioPosix, protobuf,
+            ]
+        ),
         program("bench-echo", ["GRPC", argumentParser]),
 
         // Tests.
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        tests("EnvoyAPITests", ["EnvoyAPI", "GRPCAPI", "MeridianAPI", protobuf]),
+        tests("MembershipTests", ["Membership", "Primitives"]),
+        tests("MeshTests", ["Mesh", "Primitives", "YAML"]),
+        tests(
+            "OperatorToolsTests",
+            ["MeridianAPI", "Mesh", "OperatorTools", "Primitives", "YAML"]
+        ),
         tests("PrimitivesTests", ["Primitives"]),
+        tests("ReportsTests", ["CAllocationCounter", "Reports", "YAML"]),
+        tests("ReportWorkerTests", ["ReportWorker", "Reports", "SQLite", "YAML"]),
+        tests("RoutingTests", ["Mesh", "Primitives", "Routing"]),
+        tests("SidecarBootstrapTests", ["Primitives", "SidecarBootstrap"]),
+        tests("SQLiteTests", ["SQLite"]),
+        tests("StoreTests", ["Primitives", "SQLite", "Store"]),
+        tests(
+            "TranslationTests",
+            [
+                "EnvoyAPI", "Mesh", "Primitives", "Routing", "Translation", "XDSCore", "YAML",
+                protobuf,
+            ],
+            exclude: ["Golden"]
+        ),
+        tests("XDSCoreTests", ["Primitives", "XDSCore"]),
+        tests("YAMLTests", ["Primitives", "YAML"]),
     ]
 )

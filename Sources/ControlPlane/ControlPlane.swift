@@ -122,8 +122,12 @@ package struct ControlPlane: Sendable {
         let path = configuration.dataDirectory + "/meridian.db"
         do {
             return try await SQLiteStore.open(SQLiteStore.Configuration(path: path))
+        } catch where error.code == .inUse {
+            throw ControlPlaneStartError(
+                description: "can't open the store \(path): another process uses it"
+            )
         } catch {
-            throw ControlPlaneStartError(description: "cannot open the store \(path): \(error)")
+            throw ControlPlaneStartError(description: error.message)
         }
     }
 

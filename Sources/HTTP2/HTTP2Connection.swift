@@ -159,7 +159,9 @@ package final class HTTP2Connection: ChannelInboundHandler {
     private func feed(_ bytes: UnsafeRawBufferPointer) {
         guard let session else { return }
         let start = bytes.bindMemory(to: UInt8.self).baseAddress
+        isInSession = true
         let result = nghttp2_session_mem_recv(session, start, bytes.count)
+        isInSession = false
         if result == Int(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue) {
             counters.peerIsNotHTTP2()
             close(reason: "the peer does not speak HTTP/2 (no connection preface)")

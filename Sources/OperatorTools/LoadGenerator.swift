@@ -28,8 +28,6 @@ package final class LoadGenerator: Sendable {
         var client = GRPCClientConfiguration()
         // The bound on calls in flight is the one that counts.
         client.maximumWaitingCalls = configuration.maximumInFlight
-        client.keepaliveInterval = .seconds(3)
-        client.keepaliveTimeout = .seconds(3)
         clients = (0..<configuration.connections).map { _ in
             GRPCClient(
                 addresses: [configuration.target],
@@ -77,7 +75,7 @@ package final class LoadGenerator: Sendable {
                 await closeAll()
                 throw OperatorError(
                     .unreachableTarget,
-                    "--target: nothing serves gRPC at \(configuration.target): \(error.message)"
+                    "--target: \(error.message)"
                 )
             }
             try? await call.write(GRPCFrame(bytes: []))

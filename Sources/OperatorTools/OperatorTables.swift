@@ -9,9 +9,7 @@ extension TextTable {
             .text("STATE"), .number("IN-FLIGHT"), .number("REQUESTS"), .number("ERRORS"),
             .number("LEASE"),
         ])
-        let sorted = workers.map(\.self).sorted { left, right in
-            sortKey(left) < sortKey(right)
-        }
+        let sorted = workers.sorted { sortKey($0) < sortKey($1) }
         for worker in sorted {
             let registration = worker.registration
             add([
@@ -88,6 +86,6 @@ private func addressText(_ address: Meridian_V1_Address) -> String {
 }
 
 /// The message name at the end of a type URL.
-private func lastPart(_ typeURL: String) -> Substring {
-    typeURL.split(separator: "/").last ?? ""
+private func lastPart(_ typeURL: String) -> String {
+    typeURL.split(separator: "/").last.map(String.init) ?? ""
 }

@@ -4,13 +4,11 @@ import Glibc
 package final class OutputFile {
     private let path: String
     private let stream: UnsafeMutablePointer<FILE>
-    private let isOutput: Bool
 
     /// Opens the file and makes it empty; `-` stands for standard output.
     package init(path: String) throws(OperatorError) {
         self.path = path
-        isOutput = path == "-"
-        guard let stream = isOutput ? stdout : fopen(path, "we") else {
+        guard let stream = path == "-" ? fdopen(dup(STDOUT_FILENO), "w") : fopen(path, "we") else {
             throw OperatorError(
                 .unusableFile,
                 "\(path): can't be written: \(String(cString: strerror(errno)))"
@@ -20,7 +18,7 @@ package final class OutputFile {
     }
 
     deinit {
-        if !isOutput { fclose(stream) }
+        fclose(stream)
     }
 
     /// Writes the bytes as they are, and hands them to the system.

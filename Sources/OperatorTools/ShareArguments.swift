@@ -1,5 +1,5 @@
 package import Mesh
-package import Primitives
+import Primitives
 
 /// What an operator asks for on the command line: `eu=80 us=20`, or nearest first.
 package enum ShareArguments: Hashable, Sendable {

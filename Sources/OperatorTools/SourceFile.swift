@@ -11,10 +11,10 @@ package struct SourceFile: Sendable {
     package init(path: String) throws(OperatorError) {
         let isInput = path == "-"
         name = isInput ? "<stdin>" : path
-        guard let stream = isInput ? stdin : fopen(path, "re") else {
+        guard let stream = isInput ? fdopen(dup(STDIN_FILENO), "r") : fopen(path, "re") else {
             throw Self.error(path, String(cString: strerror(errno)))
         }
-        defer { if !isInput { fclose(stream) } }
+        defer { fclose(stream) }
         let maximumBytes = YAMLLimits().maximumBytes
         let bytes = [UInt8](unsafeUninitializedCapacity: maximumBytes + 1) { buffer, count in
             count = fread(buffer.baseAddress, 1, buffer.count, stream)

@@ -39,9 +39,6 @@ package final class RegistrationClient: Service {
     private let report: @Sendable () -> Report
     private let onLease: @Sendable (Meridian_V1_LeaseGranted) -> Void
     private let logger: Logger
-    private let isDraining = Mutex(false)
-    private let drainRequests: AsyncStream<Void>
-    private let drainRequest: AsyncStream<Void>.Continuation
 
     /// - Parameters:
     ///   - report: asked before each heartbeat.
@@ -58,22 +55,12 @@ package final class RegistrationClient: Service {
         self.report = report
         self.onLease = onLease
         self.logger = logger
-        (drainRequests, drainRequest) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     package func run() async throws {
-        try await withGracefulShutdownHandler {
-            try await keepRegistered()
-        } onGracefulShutdown: {
-            self.isDraining.withLock { $0 = true }
-            self.drainRequest.yield()
-        }
-    }
-
-    private func keepRegistered() async throws {
         var backoff = configuration.backoff
         var random = SystemRandomNumberGenerator()
-        while !Task.isCancelled, !isDraining.withLock({ $0 }) {
+        while !Task.isCancelled, !Task.isShuttingDownGracefully {
             do {
                 let wasGranted = try await holdLease()
                 if wasGranted { backoff.succeeded() }
@@ -90,8 +77,9 @@ package final class RegistrationClient: Service {
             } catch {
                 logger.warning("the registration was lost", metadata: ["error": "\(error)"])
             }
-            guard !isDraining.withLock({ $0 }) else { return }
-            try? await Task.sleep(for: backoff.failed(using: &random))
+            let delay = backoff.failed(using: &random)
+            // Without a lease there is nothing to drain, so a shutdown ends the wait.
+            await cancelWhenGracefulShutdown { try? await Task.sleep(for: delay) }
         }
     }
 
@@ -170,10 +158,9 @@ package final class RegistrationClient: Service {
         _ call: ClientCall,
         _ lease: Meridian_V1_LeaseGranted
     ) async throws {
-        if !isDraining.withLock({ $0 }) {
-            for await _ in drainRequests { break }
-        }
-        try Task.checkCancellation()
+        // Not a stream of our own: an `AsyncStream` ends for good when its reader is cancelled, and the
+        // next registration would drain at once.
+        try await gracefulShutdown()
         try await call.write(.drain(.with { $0.epoch = lease.epoch }))
         try await Task.sleep(for: configuration.drainTimeout)
         logger.warning("the drain was not confirmed in time; stopping without")

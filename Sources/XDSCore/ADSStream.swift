@@ -243,7 +243,8 @@ extension ADSStream {
     /// Only those: the order of types has no cycles, so companions have none either.
     private mutating func sent(_ push: Push) {
         // The first cluster response of a stream speaks of all clusters, and nothing waits for it yet.
-        guard let last = subscriptions.last, last.typeURL > push.typeURL else { return }
+        let isAnyWaiting = subscriptions.contains { $0.hasStarted && $0.typeURL > push.typeURL }
+        guard isAnyWaiting else { return }
         push.forEachName { _, resource in
             guard let resource, !resource.companions.isEmpty else { return }
             for companion in resource.companions where companion.typeURL > push.typeURL {

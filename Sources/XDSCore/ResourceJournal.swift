@@ -100,9 +100,7 @@ extension ResourceJournal {
             for resource in resources { body(resource.name, resource) }
             return
         }
-        guard base.cursor.view == cursor.view, base.cursor.revision >= floor,
-            base.cursor.revision <= cursor.revision
-        else {
+        guard isInLog(base.cursor) else {
             return compareEachName(with: base, body)
         }
         // What changed and changed back is in the log, but it isn't a change for this cursor.
@@ -112,6 +110,19 @@ extension ResourceJournal {
             } else if base.contains(change.name) {
                 body(change.name, nil)
             }
+        }
+    }
+
+    /// Calls `body` once for each resource of `base` whose name is gone.
+    func forEachRemoval(since base: ResourceJournal, _ body: (EncodedResource) -> Void) {
+        guard base.cursor != cursor, !base.isEmpty else { return }
+        guard isInLog(base.cursor) else {
+            for resource in base.resources where !contains(resource.name) { body(resource) }
+            return
+        }
+        for change in log[firstChange(after: base.cursor.revision)...] where change.resource == nil
+        {
+            if let last = base.resource(named: change.name) { body(last) }
         }
     }
 
@@ -128,6 +139,11 @@ extension ResourceJournal {
         updated.sort { $0.name < $1.name }
         removed.sort()
         return (updated, removed)
+    }
+
+    /// Whether the log knows all that changed since.
+    private func isInLog(_ other: Cursor) -> Bool {
+        other.view == cursor.view && other.revision >= floor && other.revision <= cursor.revision
     }
 
     private func firstChange(after revision: Revision) -> Int {

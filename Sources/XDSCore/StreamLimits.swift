@@ -1,6 +1,8 @@
-/// The bounds of one xDS stream. What a client controls has one; what goes over it ends the stream.
+/// The bounds of one xDS stream.
+///
+/// Whatever a client controls has one; going over it ends the stream, unless it says otherwise.
 package struct StreamLimits: Hashable, Sendable {
-    /// Resource types subscribed to on one stream. Envoy knows about ten.
+    /// Resource types subscribed to on one stream; Envoy knows about ten.
     package var maximumTypesPerStream: Int
     /// Resource names subscribed to on one stream, over all types; wildcards don't count.
     package var maximumSubscriptionsPerStream: Int
@@ -10,11 +12,11 @@ package struct StreamLimits: Hashable, Sendable {
     package var maximumNameBytes: Int
     /// Responses of one type without an ACK; answers beyond it wait and coalesce.
     package var maximumOutstandingResponsesPerType: Int
-    /// Removals of one type that wait for routes; beyond it they stop waiting.
+    /// Removed resources of one type that are kept until routes are settled; beyond it they stop waiting.
     ///
     /// A client that never answers a route update isn't owed an order for ever.
     package var maximumHeldRemovalsPerType: Int
-    /// UTF-8 bytes kept of a NACK's text. Envoy cuts its own at 4,096.
+    /// UTF-8 bytes kept of a NACK's text; Envoy cuts its own at 4,096.
     package var maximumErrorTextBytes: Int
 
     package init(

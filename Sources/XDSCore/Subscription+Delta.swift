@@ -23,15 +23,16 @@ extension Subscription {
 
     /// The first request says what the client has from an earlier stream.
     private mutating func receivedFirst(_ request: DeltaRequest, in journal: ResourceJournal) {
-        isWildcard =
+        let isForAll =
             request.subscribe.contains(.wildcard)
             || (request.subscribe.isEmpty && typeURL.hasLegacyWildcard)
         names = NameSet(request.subscribe.lazy.filter { $0 != .wildcard })
         names.share(with: journal)
         if request.initialVersions.isEmpty {
             owed = names
-            if isWildcard { restartWildcard(in: journal) }
+            if isForAll { restartWildcard(in: journal) }
         } else {
+            isWildcard = isForAll
             hasBeenServed = true
             resume(from: request.initialVersions, in: journal)
         }

@@ -120,10 +120,8 @@ extension Subscription {
         seen = journal
         if !gone.isEmpty { gone.removeAll { journal.contains($0.name) } }
         var removed = [EncodedResource]()
-        journal.forEachChange(since: previous) { name, resource in
-            guard resource == nil, let last = previous.resource(named: name) else { return }
-            removed.append(last)
-        }
+        journal.forEachRemoval(since: previous) { removed.append($0) }
+        guard !removed.isEmpty else { return }
         // What doesn't fit is answered as a name that doesn't exist.
         let space = limits.maximumHeldRemovalsPerType - gone.count
         gone.append(contentsOf: removed.prefix(max(0, space)))
@@ -139,9 +137,8 @@ extension Subscription {
         if !retained.isEmpty { retained.removeAll { journal.contains($0.name) } }
         guard due.removals > 0 else { return previous }
         var removed = [EncodedResource]()
-        journal.forEachChange(since: previous) { name, resource in
-            guard resource == nil, isSubscribed(to: name) else { return }
-            if let last = previous.resource(named: name) { removed.append(last) }
+        journal.forEachRemoval(since: previous) { resource in
+            if isSubscribed(to: resource.name) { removed.append(resource) }
         }
         switch variant {
         case .delta:
@@ -238,7 +235,9 @@ extension Subscription {
         return normalized(names.sorted.filter { journal.contains($0) }, journal)
     }
 
-    /// The other types: what changed. What doesn't exist is silence, and what is gone is never said.
+    /// The other types: what changed.
+    ///
+    /// What doesn't exist is answered with silence, and what is gone is never said.
     private mutating func nextPartialState(in journal: ResourceJournal) -> Push? {
         let due = due(in: journal)
         let previous = advance(to: journal, due)

@@ -45,9 +45,9 @@ extension Subscription {
         in journal: ResourceJournal
     ) {
         names = requested
-        isWildcard = isForAll
         // With names, the version doesn't say whether the last response was to the same ones.
         if isForAll, names.isEmpty, request.version == journal.version {
+            isWildcard = true
             hasBeenServed = true
         } else if isForAll {
             restartWildcard(in: journal)

@@ -60,14 +60,6 @@ package struct Subscription: Sendable {
     /// Moving between views makes revisions repeat; ordinals then only grow.
     var hasChangedViews = false
 
-    /// Why and at which version the client refused a resource.
-    package struct Rejection: Hashable, Sendable {
-        /// The version that was refused, as far as it is known.
-        package let version: Version?
-        /// The client's own words, cut to a bound. They echo configuration: show them to operators only.
-        package let error: ErrorDetail
-    }
-
     package init(
         typeURL: TypeURL,
         variant: ProtocolVariant,
@@ -144,19 +136,29 @@ extension Subscription {
     private mutating func accepted(_ push: Push) {
         if rejections.isEmpty { return }
         var rejections = self.rejections
-        push.forEachName { name, _ in rejections[name] = nil }
+        push.forEachName { name, _ in
+            guard let rejection = rejections.removeValue(forKey: name), !rejection.isNamed else {
+                return
+            }
+            // One of several suspects was changed and accepted: whatever was wrong is taken as mended.
+            rejections = rejections.filter { $0.value.isNamed || $0.value.nonce != rejection.nonce }
+        }
         self.rejections = rejections
     }
 
-    /// All of the response is suspect: only its text says which resource it was, and that isn't to be parsed.
-    ///
-    /// `base` stays. Envoy keeps what it accepted last; sending the same again would be refused again.
+    /// `base` stays: Envoy keeps what it accepted last, and the same again would be refused again.
     private mutating func rejected(_ push: Push, _ error: ErrorDetail) {
-        var rejections = self.rejections
-        push.forEachName { name, resource in
-            rejections[name] = Rejection(version: resource?.version, error: error)
+        var suspects: [(name: ResourceName, version: Version?)] = []
+        push.forEachName { name, resource in suspects.append((name, resource?.version)) }
+        let named = suspects.filter { error.message.mentions($0.name.rawValue) }
+        for suspect in named.isEmpty ? suspects : named {
+            rejections[suspect.name] = Rejection(
+                version: suspect.version,
+                error: error,
+                nonce: push.nonce,
+                isNamed: !named.isEmpty
+            )
         }
-        self.rejections = rejections
     }
 
     /// Forgets what was only known of names that aren't subscribed to any more.
@@ -169,24 +171,20 @@ extension Subscription {
         if !rejections.isEmpty { rejections = rejections.filter { names.contains($0.key) } }
     }
 
-    /// Everything is sent as to a client that has nothing.
+    /// Everything is sent, as to a client that has nothing.
     mutating func restartWildcard(in journal: ResourceJournal) {
-        isWildcard = true
-        base = ResourceJournal(emptyFor: typeURL, in: journal.cursor.view)
-        // Without a base, the removal of an explicit name would be forgotten.
-        owed.formUnion(names)
-        mustAnswer = true
-    }
-}
-
-extension String {
-    /// The longest prefix of whole characters within so many bytes.
-    fileprivate func prefix(utf8Bytes maximum: Int) -> String {
-        guard utf8.count > maximum else { return self }
-        var end = utf8.index(startIndex, offsetBy: max(0, maximum))
-        while end > startIndex, end.samePosition(in: self) == nil {
-            end = utf8.index(before: end)
+        if isWildcard {
+            // It does have something: what is gone since has to be told.
+            owed.formUnion(NameSet(sorted: base.names))
+        } else {
+            isWildcard = true
+            base = ResourceJournal(emptyFor: typeURL, in: journal.cursor.view)
         }
-        return String(self[..<end])
+        // Without a base, removals of explicit names, and of those that are on their way, would be forgotten.
+        owed.formUnion(names)
+        var underWay = [ResourceName]()
+        for push in outstanding { push.forEachName { name, _ in underWay.append(name) } }
+        owed.formUnion(NameSet(underWay))
+        mustAnswer = true
     }
 }

@@ -20,7 +20,7 @@ package struct SubscriptionStatus: Sendable {
     package let resourceCount: Int
     /// The version of the last accepted response on this stream.
     package let acknowledgedVersion: Version?
-    /// The refused resources, by name. One text may stand at several, of which one is the culprit.
+    /// The refused resources, by name; one text may stand at several, of which one is the culprit.
     package let rejections: [(name: ResourceName, rejection: Subscription.Rejection)]
 
     /// The text of the first refused resource.
@@ -34,7 +34,8 @@ extension Subscription {
             state = .nacked
         } else if !outstanding.isEmpty {
             state = .sent
-        } else if !hasBeenServed || !held.isEmpty || !retained.isEmpty || owesAnything(in: journal) {
+        } else if !hasBeenServed || !held.isEmpty || !retained.isEmpty || owesAnything(in: journal)
+        {
             state = .notSent
         } else {
             state = .synced

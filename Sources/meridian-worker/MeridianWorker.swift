@@ -87,6 +87,8 @@ struct MeridianWorker: AsyncParsableCommand {
             throw failure("\(error)")
         } catch let error as ServerStartError {
             throw failure("meridian-worker: \(error)")
+        } catch let error as ReportError {
+            throw failure("meridian-worker: \(error)")
         } catch let error as GRPCError {
             throw failure(
                 "meridian-worker: the control plane refused the registration: \(error.message)"

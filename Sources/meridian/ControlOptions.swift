@@ -46,14 +46,10 @@ struct ControlOptions: ParsableArguments {
 }
 
 extension GRPCClient {
-    /// A client for a few calls: it gives up soon when somebody listens but does not answer.
+    /// A client for the few calls of one command.
     convenience init(addresses: [EndpointAddress]) {
-        var configuration = GRPCClientConfiguration()
-        configuration.keepaliveInterval = .seconds(2)
-        configuration.keepaliveTimeout = .seconds(2)
         self.init(
             addresses: addresses,
-            configuration: configuration,
             eventLoop: MultiThreadedEventLoopGroup.singleton.any()
         )
     }

@@ -159,7 +159,9 @@ struct DeltaSubscriptionTests {
         #expect(stream.state("eds") == .sent)
     }
 
-    @Test(arguments: ["", "x", "1.1", "1..0", "zz.1.0", "1.1.0.0", "11111111111111111.1.0", "é.1.0"])
+    @Test(arguments: [
+        "", "x", "1.1", "1..0", "zz.1.0", "1.1.0.0", "11111111111111111.1.0", "é.1.0",
+    ])
     func `a nonce that is none of ours answers nothing`(nonce: String) {
         let stream = TestStream(view: .sample("eds a 1"))
         stream.subscribe("eds", "a")
@@ -188,6 +190,30 @@ struct DeltaSubscriptionTests {
         stream.ack("cds")
         #expect(stream.state("cds") == .nacked)
         #expect(stream.publish("cds a 3, cds b 2") == ["cds +a=3"])
+        stream.ack("cds")
+        #expect(stream.state("cds") == .synced)
+    }
+
+    @Test func `the resources that a nack names are the refused ones`() {
+        let stream = TestStream(view: .sample("cds bad 1, cds bad-2 1, cds good 1"))
+        stream.subscribe("cds")
+        stream.nack("cds", "Error adding/updating cluster(s) bad: no port")
+        #expect(stream.status("cds")?.rejections.map(\.name) == ["bad"])
+        stream.publish("cds bad 2, cds bad-2 1, cds good 1")
+        stream.ack("cds")
+        #expect(stream.state("cds") == .synced)
+    }
+
+    @Test func `a nack that names nothing suspects all until one of them changes and is accepted`()
+    {
+        let stream = TestStream(view: .sample("cds a 1, cds b 1"))
+        stream.subscribe("cds")
+        stream.nack("cds", "Proto constraint validation failed")
+        #expect(stream.status("cds")?.rejections.map(\.name) == ["a", "b"])
+        stream.publish("cds a 1, cds b 1, cds c 1")
+        stream.ack("cds")
+        #expect(stream.state("cds") == .nacked)
+        stream.publish("cds a 1, cds b 2, cds c 1")
         stream.ack("cds")
         #expect(stream.state("cds") == .synced)
     }
@@ -238,7 +264,9 @@ struct DeltaSubscriptionTests {
 
     @Test func `a client is sent what changed while it was away`() {
         let stream = TestStream(view: .sample("lds a 2, lds b 1, lds c 1"))
-        #expect(stream.subscribe("lds", has: ["a": "1", "b": "1", "z": "1"]) == ["lds +a=2 +c=1 -z"])
+        #expect(
+            stream.subscribe("lds", has: ["a": "1", "b": "1", "z": "1"]) == ["lds +a=2 +c=1 -z"]
+        )
     }
 
     @Test func `every endpoint name is answered on a new stream also at an equal version`() {

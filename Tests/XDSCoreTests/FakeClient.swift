@@ -69,7 +69,8 @@ struct FakeClient {
         // held until they have come.
         isClusterRequestDue = isWarming
         if !isWarming { ask(.cluster) }
-        for typeURL in Self.types.dropFirst() where typeURL == .listener || !names(typeURL).isEmpty {
+        for typeURL in Self.types.dropFirst() where typeURL == .listener || !names(typeURL).isEmpty
+        {
             ask(typeURL)
         }
     }

@@ -31,7 +31,9 @@ struct FakeConfiguration {
             }
         }
         if clusters.isEmpty { clusters["c0"] = counter }
-        for name in clusters.keys.sorted() where endpoints[name] == nil { endpoints[name] = counter }
+        for name in clusters.keys.sorted() where endpoints[name] == nil {
+            endpoints[name] = counter
+        }
         for name in endpoints.keys where clusters[name] == nil { endpoints[name] = nil }
         for name in routes.keys.sorted() {
             let isBroken = routes[name]?.clusters.contains { clusters[$0] == nil } ?? false

@@ -91,7 +91,9 @@ struct PushOrderTests {
         #expect(stream.subscribe("rds", "r") == ["rds +r=1"])
     }
 
-    @Test func `routes wait for endpoints when a client comes back that has not asked for clusters yet`() {
+    @Test
+    func `routes wait for endpoints when a client comes back that has not asked for clusters yet`()
+    {
         let stream = TestStream(view: .sample("cds a 2, eds a 1, rds r 2"))
         stream.subscribe("eds", "a", has: ["a": "1"])
         #expect(stream.subscribe("rds", "r", has: ["r": "1"]) == [])
@@ -212,7 +214,8 @@ struct PushOrderTests {
         #expect(stream.ack("rds") == ["cds -a"])
     }
 
-    @Test func `what is gone when a client without routes comes back is removed after its next ack`() {
+    @Test
+    func `what is gone when a client without routes comes back is removed after its next ack`() {
         let stream = TestStream(view: .sample("cds b 1"))
         stream.subscribe("cds", has: ["a": "1", "b": "1"])
         #expect(stream.ack("cds") == ["cds -a"])

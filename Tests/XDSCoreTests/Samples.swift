@@ -159,6 +159,12 @@ final class TestStream {
         answer(type, error: ErrorDetail(code: 13, message: text))
     }
 
+    /// Accepts this response, without answers to older ones of its type.
+    func answeredAll(upTo push: Push) {
+        unanswered.removeAll { $0.typeURL == push.typeURL }
+        request(DeltaRequest(typeURL: push.typeURL, nonce: push.nonce.text))
+    }
+
     /// Answers everything until nothing more comes.
     func ackAll() {
         while let push = unanswered.first {

@@ -47,7 +47,8 @@ struct StreamLimitsTests {
         #expect(stream.violations == [])
         stream.subscribe("rds", "r")
         #expect(
-            stream.violations.first?.message == "maximumTypesPerStream is 2, but the request brings 3"
+            stream.violations.first?.message
+                == "maximumTypesPerStream is 2, but the request brings 3"
         )
     }
 

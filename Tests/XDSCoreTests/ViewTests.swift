@@ -14,7 +14,9 @@ struct ViewTests {
         let view = View.sample("cds a 1, eds a 1")
         let next = view.with("cds a 1, eds a 2")
         #expect(next.journal(of: .cluster) === view.journal(of: .cluster))
-        #expect(next.journal(of: .clusterLoadAssignment) !== view.journal(of: .clusterLoadAssignment))
+        #expect(
+            next.journal(of: .clusterLoadAssignment) !== view.journal(of: .clusterLoadAssignment)
+        )
     }
 
     @Test func `resources come in the order of their names whatever order they were given in`() {
@@ -38,7 +40,8 @@ struct ViewTests {
         let detour = View.sample("cds a 7, cds x 1", id: 2).with("cds b 2").with("cds b 2, cds a 1")
         #expect(direct.journal(of: .cluster).version == detour.journal(of: .cluster).version)
         #expect(
-            direct.journal(of: .cluster).version != View.sample("cds a 2").journal(of: .cluster).version
+            direct.journal(of: .cluster).version
+                != View.sample("cds a 2").journal(of: .cluster).version
         )
     }
 

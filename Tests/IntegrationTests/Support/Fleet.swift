@@ -1,0 +1,181 @@
+import Foundation
+import GRPC
+import Primitives
+import SidecarBootstrap
+import Synchronization
+import Testing
+
+/// One test's control plane, workers and sidecars, in a directory of their own.
+final class Fleet: Sendable {
+    struct ControlPlane {
+        let process: ChildProcess
+        let address: EndpointAddress
+        let admin: ControlPlaneAdmin
+    }
+
+    struct Worker {
+        let process: ChildProcess
+        let address: EndpointAddress
+    }
+
+    struct Sidecar {
+        let process: ChildProcess
+        let address: EndpointAddress
+        let admin: EnvoyAdmin
+    }
+
+    /// How a sidecar asks for its configuration; Envoy's `api_type`.
+    enum Discovery: String {
+        case delta = "DELTA_GRPC"
+        case stateOfTheWorld = "GRPC"
+    }
+
+    let directory: String
+    private let children = Mutex<[ChildProcess]>([])
+
+    private init() throws {
+        let url = FileManager.default.temporaryDirectory.appending(path: "meridian-\(UUID())")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        directory = url.path(percentEncoded: false)
+    }
+
+    /// Lends a fleet, and stops all of it by process id, however the test ends.
+    ///
+    /// What the programs said becomes an attachment of the test; when the test throws, the end of
+    /// it is part of the failure.
+    static func with(_ body: (Fleet) async throws -> Void) async throws {
+        let fleet = try Fleet()
+        defer { fleet.stop() }
+        do {
+            try await body(fleet)
+        } catch {
+            Issue.record("\(error)\n\(fleet.lastWords)")
+        }
+    }
+
+    // MARK: - Starting
+
+    /// Starts a program in the fleet's directory.
+    func start(_ name: String, _ path: String, _ arguments: [String]) throws -> ChildProcess {
+        let child = try ChildProcess(name, path, arguments, directory: directory)
+        children.withLock { $0.append(child) }
+        return child
+    }
+
+    /// Writes a file into the fleet's directory, and returns its path.
+    func write(_ text: String, to name: String) throws -> String {
+        let path = "\(directory)/\(name)"
+        try text.write(toFile: path, atomically: false, encoding: .utf8)
+        return path
+    }
+
+    /// - Parameter address: where to serve; nil takes a free port.
+    func startControlPlane(
+        mesh: MeshText = MeshText(),
+        on address: EndpointAddress? = nil
+    ) async throws -> ControlPlane {
+        let process = try start(
+            "control",
+            try Programs.meridian("meridian-control"),
+            [
+                "--mesh", try write(mesh.yaml, to: "mesh.yaml"),
+                "--listen", address?.description ?? "127.0.0.1:0",
+                "--data-dir", "\(directory)/data",
+            ]
+        )
+        let line = try await process.waitForLine(
+            beginning: "meridian-control ready on ",
+            runs: count(of: "control")
+        )
+        let address = try #require(EndpointAddress(line))
+        return ControlPlane(
+            process: process,
+            address: address,
+            admin: ControlPlaneAdmin(address)
+        )
+    }
+
+    /// Starts a worker that registers in the region, such as `eu-1` in `eu`.
+    func startWorker(
+        _ id: String,
+        in region: String,
+        _ control: ControlPlane
+    ) async throws -> Worker {
+        let process = try start(
+            id,
+            try Programs.meridian("meridian-worker"),
+            [
+                "--control", control.address.description, "--id", id, "--region", region,
+                "--zone", "\(region)-a", "--database", "\(directory)/\(id).sqlite", "--seed", "42",
+                "--orders", "200", "--reports", "\(Programs.root)/xds/examples/reports",
+            ]
+        )
+        let line = try await process.waitForLine(
+            beginning: "meridian-worker \(id) ready on ",
+            runs: count(of: id)
+        )
+        return Worker(process: process, address: try #require(EndpointAddress(line)))
+    }
+
+    /// Starts an Envoy, and returns when it has its configuration.
+    func startSidecar(
+        in region: String,
+        _ control: ControlPlane,
+        discovery: Discovery = .delta
+    ) async throws -> Sidecar {
+        let listen = try Ports.next()
+        let admin = try Ports.next()
+        let values = BootstrapValues(
+            nodeID: NodeID("sidecar-\(region)"),
+            locality: Locality(region: RegionName(region), zone: ZoneName("\(region)-a")),
+            listen: listen,
+            admin: admin,
+            controlPlanes: [control.address]
+        )
+        let bootstrap = try BootstrapTemplate(BootstrapTemplate.envoyText).filled(with: values)
+            .replacing("api_type: DELTA_GRPC", with: "api_type: \(discovery.rawValue)")
+        let process = try start(
+            "sidecar-\(region)",
+            try Programs.envoy(),
+            [
+                "-c", try write(bootstrap, to: "sidecar-\(region).yaml"), "--concurrency", "1",
+                "--disable-hot-restart",
+            ]
+        )
+        let sidecar = Sidecar(process: process, address: listen, admin: EnvoyAdmin(admin))
+        try await waitUntil("the sidecar to be ready", within: .seconds(30)) {
+            if let end = process.currentEnd {
+                throw ChildProcess.NotStarted(description: "Envoy has ended: \(end)")
+            }
+            return await sidecar.admin.isReady
+        }
+        return sidecar
+    }
+
+    private func count(of name: String) -> Int {
+        children.withLock { $0.count { $0.name == name } }
+    }
+
+    // MARK: - Stopping
+
+    private func stop() {
+        let children = children.withLock { $0 }
+        for child in children.reversed() { child.kill() }
+        var names: Set<String> = []
+        for child in children where names.insert(child.name).inserted {
+            Attachment.record(child.output + child.errors, named: "\(child.name).log")
+        }
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    private var lastWords: String {
+        var names: Set<String> = []
+        return children.withLock { $0 }
+            .filter { names.insert($0.name).inserted }
+            .map { child in
+                let lines = child.errors.split(separator: "\n").suffix(8)
+                return "— \(child.name):\n" + lines.joined(separator: "\n")
+            }
+            .joined(separator: "\n")
+    }
+}
