@@ -150,7 +150,7 @@ let package = Package(
             "meridian",
             [
                 "CommandLine", "GRPC", "MeridianAPI", "Mesh", "OperatorTools", "Primitives",
-                "SidecarBootstrap", "YAML", argumentParser, nioCore, nioPosix, protobuf,
+                "SidecarBootstrap", "YAML", argumentParser, nioPosix, protobuf,
             ]
         ),
         program("bench-echo", ["GRPC", argumentParser]),

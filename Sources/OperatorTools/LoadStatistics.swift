@@ -112,8 +112,7 @@ struct Latencies: Sendable {
     /// In milliseconds; 0 when there are none.
     var summary: LatencySummary {
         func milliseconds(_ percentile: Double) -> Double {
-            // The histogram gives the upper end of a bucket, which can be past the largest value.
-            Double(min(histogram.valueAtPercentile(percentile), maximum)) / 1_000
+            Double(histogram.valueAtPercentile(percentile)) / 1_000
         }
         return LatencySummary(
             p50: milliseconds(50),

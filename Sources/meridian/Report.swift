@@ -76,7 +76,10 @@ struct Report: AsyncParsableCommand {
         let response: Meridian_V1_GenerateReportResponse =
             try await client.unary("\(Self.service)/GenerateReport", request, timeout: timeout)
         let taken = (ContinuousClock.now - started) / .milliseconds(1)
-        try OutputFile(path: "-").write(response.content)
+        let output = try OutputFile(path: "-")
+        try output.write(response.content)
+        // JSON has no line end of its own, and what follows on a terminal should not stick to it.
+        if response.content.last != UInt8(ascii: "\n") { try output.write([UInt8(ascii: "\n")]) }
         let server = response.servedBy
         printError(
             printable(

@@ -10,35 +10,35 @@ enum Wire {
     static let settingsAcknowledged = frame(4, flags: 1)
 
     static func frame(
-        _ type: UInt8, flags: UInt8 = 0, stream: UInt32 = 0, _ payload: [UInt8] = []
+        _ type: UInt8, flags: UInt8 = 0, stream: UInt32 = 0, payload: [UInt8] = []
     ) -> [UInt8] {
         let count = UInt32(payload.count)
-        return Array(bigEndian(count).dropFirst()) + [type, flags] + bigEndian(stream) + payload
+        return bigEndian(count).dropFirst() + [type, flags] + bigEndian(stream) + payload
     }
 
     /// SETTINGS_INITIAL_WINDOW_SIZE is 4, SETTINGS_MAX_CONCURRENT_STREAMS 3 (RFC 9113, section 6.5.2).
     static func settings(_ values: [(id: UInt16, value: UInt32)]) -> [UInt8] {
-        frame(4, values.flatMap { [UInt8($0.id >> 8), UInt8($0.id & 0xFF)] + bigEndian($0.value) })
+        frame(4, payload: values.flatMap { id, value in bigEndian(UInt32(id)).suffix(2) + bigEndian(value) })
     }
 
     /// A whole header section, every field a literal without indexing (RFC 7541, section 6.2.2).
     static func headers(
         _ stream: UInt32, _ fields: [(String, String)], endStream: Bool = false
     ) -> [UInt8] {
-        let block = fields.flatMap { name, value in [0] + literal(name) + literal(value) }
-        return frame(1, flags: endStream ? 5 : 4, stream: stream, block)
+        let block = fields.flatMap { name, value -> [UInt8] in [0] + literal(name) + literal(value) }
+        return frame(1, flags: endStream ? 5 : 4, stream: stream, payload: block)
     }
 
     static func data(_ stream: UInt32, _ bytes: [UInt8], endStream: Bool = false) -> [UInt8] {
-        frame(0, flags: endStream ? 1 : 0, stream: stream, bytes)
+        frame(0, flags: endStream ? 1 : 0, stream: stream, payload: bytes)
     }
 
-    static func reset(_ stream: UInt32, _ code: UInt32) -> [UInt8] { frame(3, stream: stream, bigEndian(code)) }
+    static func reset(_ stream: UInt32, _ code: UInt32) -> [UInt8] { frame(3, stream: stream, payload: bigEndian(code)) }
 
-    static func goaway(last: UInt32, _ code: UInt32 = 0) -> [UInt8] { frame(7, bigEndian(last) + bigEndian(code)) }
+    static func goaway(last: UInt32, _ code: UInt32 = 0) -> [UInt8] { frame(7, payload: bigEndian(last) + bigEndian(code)) }
 
     static func windowUpdate(_ stream: UInt32, _ bytes: UInt32) -> [UInt8] {
-        frame(8, stream: stream, bigEndian(bytes))
+        frame(8, stream: stream, payload: bigEndian(bytes))
     }
 
     /// One gRPC message with its prefix.
@@ -118,7 +118,7 @@ final class RawPeer {
         self.received = received
     }
 
-    static func connect(to address: EndpointAddress, receiveBufferBytes: Int32? = nil) async throws -> RawPeer {
+    static func connect(to address: EndpointAddress, receiveBufferBytes: Int? = nil) async throws -> RawPeer {
         let received = Mailbox<ByteBuffer>()
         var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in

@@ -163,7 +163,8 @@ final class Fleet: Sendable {
         for child in children.reversed() { child.kill() }
         var names: Set<String> = []
         for child in children where names.insert(child.name).inserted {
-            Attachment.record(child.output + child.errors, named: "\(child.name).log")
+            let text = child.output + child.errors
+            if !text.isEmpty { Attachment.record(text, named: "\(child.name).log") }
         }
         try? FileManager.default.removeItem(atPath: directory)
     }

@@ -8,10 +8,10 @@ import Synchronization
 struct Tally: Equatable {
     /// Reports by the region that served them.
     var served: [String: Int] = [:]
-    /// What failed, in the words of its status.
-    var failures: [String] = []
+    /// Calls that failed, by their status.
+    var failures: [String: Int] = [:]
 
-    var requests: Int { served.values.reduce(failures.count, +) }
+    var requests: Int { served.values.reduce(0, +) + failures.values.reduce(0, +) }
 
     func percent(in region: String) -> Double {
         100 * Double(served[region, default: 0]) / Double(max(requests, 1))
@@ -20,7 +20,7 @@ struct Tally: Equatable {
     static func + (one: Self, other: Self) -> Self {
         Tally(
             served: one.served.merging(other.served, uniquingKeysWith: +),
-            failures: one.failures + other.failures
+            failures: one.failures.merging(other.failures, uniquingKeysWith: +)
         )
     }
 }
@@ -109,7 +109,7 @@ final class Load: Sendable {
                 $0.current.served[response.servedBy.locality.region, default: 0] += 1
             }
         } catch {
-            state.withLock { $0.current.failures.append("\(error)") }
+            state.withLock { $0.current.failures["\(error)", default: 0] += 1 }
         }
     }
 }

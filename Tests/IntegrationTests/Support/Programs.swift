@@ -8,10 +8,7 @@ enum Programs {
     }
 
     /// The repository.
-    static let root = URL(filePath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
-        .path(percentEncoded: false)
+    static let root = directory(of: directory(of: directory(of: directory(of: #filePath))))
 
     /// One of ours, from `MERIDIAN_BIN` or from beside the tests.
     static func meridian(_ name: String) throws -> String {
@@ -51,7 +48,10 @@ enum Programs {
     /// Where SwiftPM has put the test bundle, and every program of the package with it.
     private static var testDirectory: String {
         let bundle = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        return URL(filePath: bundle ?? CommandLine.arguments[0]).deletingLastPathComponent()
-            .path(percentEncoded: false)
+        return directory(of: bundle ?? CommandLine.arguments[0])
+    }
+
+    private static func directory(of path: String) -> String {
+        String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
     }
 }
