@@ -20,6 +20,7 @@ let lifecycle = Target.Dependency.product(
 )
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
@@ -158,7 +159,19 @@ let package = Package(
         // Tests.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         tests("EnvoyAPITests", ["EnvoyAPI", "GRPCAPI", "MeridianAPI", protobuf]),
-        tests("MembershipTests", ["Membership", "Primitives"]),
+        tests(
+            "GRPCTests",
+            [
+                "CAllocationCounter", "CNghttp2", "GRPC", "GRPCAPI", "HTTP2", "Primitives", logging,
+                nioCore, nioPosix, protobuf,
+            ]
+        ),
+        tests("HTTP2Tests", ["CNghttp2", "HTTP2", "Primitives", nioCore, nioEmbedded]),
+        tests(
+            "IntegrationTests",
+            ["GRPC", "MeridianAPI", "Primitives", "SidecarBootstrap", nioPosix, protobuf]
+        ),
+        tests("MembershipTests", ["CAllocationCounter", "Membership", "Primitives"]),
         tests("MeshTests", ["Mesh", "Primitives", "YAML"]),
         tests(
             "OperatorToolsTests",
@@ -179,7 +192,7 @@ let package = Package(
             ],
             exclude: ["Golden"]
         ),
-        tests("XDSCoreTests", ["Primitives", "XDSCore"]),
+        tests("XDSCoreTests", ["CAllocationCounter", "Primitives", "XDSCore"]),
         tests("YAMLTests", ["Primitives", "YAML"]),
     ]
 )

@@ -122,12 +122,11 @@ package struct ControlPlane: Sendable {
         let path = configuration.dataDirectory + "/meridian.db"
         do {
             return try await SQLiteStore.open(SQLiteStore.Configuration(path: path))
-        } catch where error.code == .inUse {
-            throw ControlPlaneStartError(
-                description: "can't open the store \(path): another process uses it"
-            )
         } catch {
-            throw ControlPlaneStartError(description: error.message)
+            throw ControlPlaneStartError(
+                description: error.code == .inUse
+                    ? "can't open the store \(path): another process uses it" : error.message
+            )
         }
     }
 

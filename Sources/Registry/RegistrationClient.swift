@@ -158,8 +158,8 @@ package final class RegistrationClient: Service {
         _ call: ClientCall,
         _ lease: Meridian_V1_LeaseGranted
     ) async throws {
-        // Not a stream of our own: an `AsyncStream` ends for good when its reader is cancelled, and the
-        // next registration would drain at once.
+        // Not a stream of our own: an `AsyncStream` ends for good when its reader is cancelled, and
+        // the next registration would drain at once.
         try await gracefulShutdown()
         try await call.write(.drain(.with { $0.epoch = lease.epoch }))
         try await Task.sleep(for: configuration.drainTimeout)

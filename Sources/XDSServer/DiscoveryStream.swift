@@ -49,9 +49,12 @@ final class DiscoveryStream: InlineStreamHandler {
         service.closed(self)
     }
 
-    func viewChanged(to view: View) {
+    /// `actions` is the caller's scratch space.
+    func viewChanged(to view: View, reusing actions: inout [ADSStream.Action]) {
+        actions.removeAll(keepingCapacity: true)
+        machine.viewChanged(to: view, appendingTo: &actions)
         do {
-            try perform(machine.viewChanged(to: view))
+            try perform(actions)
         } catch {
             call.finish(GRPCStatus(.internal, "internal error"))
             service.logger.error("a response can't be encoded", metadata: ["error": "\(error)"])

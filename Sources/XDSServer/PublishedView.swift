@@ -68,6 +68,8 @@ package final class PublishedView: Sendable {
 private final class LoopStreams: @unchecked Sendable {
     let eventLoop: any EventLoop
     private var streams: [ObjectIdentifier: DiscoveryStream] = [:]
+    /// One buffer for all streams, so that a change allocates nothing for each.
+    private var actions: [ADSStream.Action] = []
 
     init(eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
@@ -86,7 +88,7 @@ private final class LoopStreams: @unchecked Sendable {
     func viewChanged(to view: View) {
         eventLoop.preconditionInEventLoop()
         for stream in streams.values {
-            stream.viewChanged(to: view)
+            stream.viewChanged(to: view, reusing: &actions)
         }
     }
 }

@@ -58,7 +58,7 @@ struct PushTests {
         for _ in 0..<5 { stream.subscribe("eds", "a") }
         stream.ackAll()
         let first = stream.view
-        stream.show(.sample("eds a 2", id: 2))
+        stream.show(View.sample("eds a 2", id: 2).with("eds a 3").with("eds a 4"))
         stream.ackAll()
         stream.show(first)
         stream.ackAll()

@@ -97,7 +97,9 @@ final class ChildProcess: Sendable {
     var output: String { (try? String(contentsOfFile: outputPath, encoding: .utf8)) ?? "" }
     var errors: String { (try? String(contentsOfFile: errorPath, encoding: .utf8)) ?? "" }
 
-    /// The rest of the last line of the output that begins so; throws when the program ends without.
+    /// The rest of the last line of the output that begins so.
+    ///
+    /// Throws when the program ends without.
     ///
     /// - Parameter runs: how many such lines there must be, for a program that is started again.
     func waitForLine(beginning prefix: String, runs: Int = 1) async throws -> String {
