@@ -90,9 +90,14 @@ struct MeridianWorker: AsyncParsableCommand {
         } catch let error as ReportError {
             throw failure("meridian-worker: \(error)")
         } catch let error as GRPCError {
-            throw failure(
-                "meridian-worker: the control plane refused the registration: \(error.message)"
-            )
+            throw failure("meridian-worker: \(Self.explanation(of: error))")
         }
+    }
+
+    /// Why the registry will not have this worker, now or any more.
+    private static func explanation(of error: GRPCError) -> String {
+        error.code == .aborted
+            ? "another process has this worker's place: \(error.message)"
+            : "the control plane refused the registration: \(error.message)"
     }
 }

@@ -10,6 +10,20 @@ import Testing
 @Suite(.timeLimit(.minutes(1)), .enabled(if: allocation_counting_works()))
 struct AllocationTests {
     private static let calls = 1000
+
+    // Measured and a little headroom. The counts hardly vary, so a change of one is a change of the code: an
+    // optimised build takes 19 for a call, 23 with a task for its handler, and 2.3 for a frame. Without optimisation
+    // closures and generic values allocate that otherwise don't: 120, 123 and 3.2.
+    #if DEBUG
+    private static let inlineBudget = 126.0
+    private static let asyncBudget = 129.0
+    private static let frameBudget = 3.5
+    #else
+    private static let inlineBudget = 20.0
+    private static let asyncBudget = 24.0
+    private static let frameBudget = 2.5
+    #endif
+
     /// A message large enough to go out by reference.
     private static let shared = GRPCFrame(bytes: [UInt8](repeating: 7, count: 8192))
 
@@ -29,11 +43,11 @@ struct AllocationTests {
         try await Loopback.run(methods: methods) { loopback in
             func call(_ times: Int) async throws {
                 for _ in 0..<times {
-                    let call = try await loopback.client.open("/test.Echo/\(method)")
-                    try await call.write("hello")
-                    await call.finishWriting()
-                    let answers = try await call.readAll()
-                    #expect(answers == ["hello"])
+                    let answer: Text = try await loopback.client.unary(
+                        "/test.Echo/\(method)",
+                        Text("hello")
+                    )
+                    #expect(answer.value == "hello")
                 }
             }
             // Tables and buffers grow to their size.
@@ -48,13 +62,13 @@ struct AllocationTests {
     @Test func `a unary call with an inline handler stays within its budget`() async throws {
         let perCall = try await allocationsPerCall("Inline")
         #expect(perCall > 1)
-        #expect(perCall <= 1)
+        #expect(perCall <= Self.inlineBudget)
     }
 
     @Test func `a unary call with an async handler stays within its budget`() async throws {
         let perCall = try await allocationsPerCall("Async")
         #expect(perCall > 1)
-        #expect(perCall <= 1)
+        #expect(perCall <= Self.asyncBudget)
     }
 
     @Test func `a frame of a shared buffer stays within its budget`() async throws {
@@ -72,7 +86,7 @@ struct AllocationTests {
             try await frames(10 * Self.calls)
             perFrame = Double(try await count(loopback) - before) / Double(10 * Self.calls)
         }
-        #expect(perFrame <= 0.001)
+        #expect(perFrame <= Self.frameBudget)
     }
 
     /// Sends the same frame as often as the first message says, as fast as the client reads.

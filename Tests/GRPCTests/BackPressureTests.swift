@@ -14,7 +14,8 @@ struct BackPressureTests {
     /// message that lifts it above, and the message that the reader has not asked for.
     private static var boundBytes: Int {
         let configuration = HTTP2Configuration()
-        return Int(configuration.streamWindowBytes) + configuration.writeHighWatermarkBytes + 2 * chunkBytes
+        return Int(configuration.streamWindowBytes) + configuration.writeHighWatermarkBytes + 2
+            * chunkBytes
     }
 
     /// Waits until `counter` has not changed over many round trips on the same connection.
@@ -40,13 +41,15 @@ struct BackPressureTests {
             methods: { methods in
                 EchoMethods.register(in: &methods)
                 methods.add(
-                    "test.Flood", "Write",
+                    "test.Flood",
+                    "Write",
                     .streaming { call in
                         while true {
                             try await call.write(Self.chunk)
                             written.bytes.wrappingAdd(Self.chunkBytes, ordering: .relaxed)
                         }
-                    })
+                    }
+                )
             },
             body: { loopback in
                 let call = try await loopback.client.open("/test.Flood/Write")
@@ -61,7 +64,8 @@ struct BackPressureTests {
                 #expect(first <= Self.boundBytes)
                 #expect(second >= read)
                 #expect(second - read <= Self.boundBytes)
-            })
+            }
+        )
     }
 
     @Test func `a handler that does not read stops the client`() async throws {
@@ -71,13 +75,17 @@ struct BackPressureTests {
             methods: { methods in
                 EchoMethods.register(in: &methods)
                 methods.add(
-                    "test.Flood", "Read",
+                    "test.Flood",
+                    "Read",
                     .streaming { call in
                         _ = await gate.next()
                         var read = 0
-                        while let message = try await call.next() { read += message.readableBytes + 5 }
+                        while let message = try await call.next() {
+                            read += message.readableBytes + 5
+                        }
                         readBytes.send(read)
-                    })
+                    }
+                )
             },
             body: { loopback in
                 let written = Counter()
@@ -98,7 +106,8 @@ struct BackPressureTests {
                 #expect(stopped <= Self.boundBytes)
                 #expect(read == written.bytes.load(ordering: .relaxed))
                 #expect(end == nil)
-            })
+            }
+        )
     }
 
     @Test func `an inline handler that looks at isWritable is told when to go on`() async throws {
@@ -118,7 +127,8 @@ struct BackPressureTests {
                 }
                 call.cancel()
                 #expect(stopped <= Self.boundBytes)
-            })
+            }
+        )
     }
 
     @Test func `fifty streams that nobody reads do not stop a call`() async throws {
@@ -127,23 +137,28 @@ struct BackPressureTests {
             methods: { methods in
                 EchoMethods.register(in: &methods)
                 methods.add(
-                    "test.Flood", "Write",
+                    "test.Flood",
+                    "Write",
                     .streaming { call in
                         while true {
                             try await call.write(Self.chunk)
                             written.bytes.wrappingAdd(Self.chunkBytes, ordering: .relaxed)
                         }
-                    })
+                    }
+                )
             },
             body: { loopback in
                 var calls: [ClientCall] = []
-                for _ in 0..<50 { calls.append(try await loopback.client.open("/test.Flood/Write")) }
+                for _ in 0..<50 {
+                    calls.append(try await loopback.client.open("/test.Flood/Write"))
+                }
                 let stopped = try await settledValue(written, loopback)
                 let answer: Text = try await loopback.client.unary("/test.Echo/Unary", Text("x"))
                 for call in calls { call.cancel() }
                 #expect(stopped <= 50 * Self.boundBytes)
                 #expect(answer.value == "echo x")
-            })
+            }
+        )
     }
 
     private final class InlineFlood: InlineStreamHandler {

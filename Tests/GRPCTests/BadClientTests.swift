@@ -12,12 +12,18 @@ struct BadClientTests {
         _ body: (Loopback) async throws -> Void
     ) async throws {
         try await Loopback.run(
-            server: configuration, methods: { EchoMethods.register(in: &$0) }, body: body)
+            server: configuration,
+            methods: { EchoMethods.register(in: &$0) },
+            body: body
+        )
     }
 
     /// The answer to one request on a connection of its own.
     private func response(
-        _ loopback: Loopback, _ head: [(String, String)], body: [UInt8] = [], endStream: Bool = true
+        _ loopback: Loopback,
+        _ head: [(String, String)],
+        body: [UInt8] = [],
+        endStream: Bool = true
     ) async throws -> RawPeer.Response {
         let peer = try await RawPeer.connect(to: loopback.address)
         try await peer.openAsClient()
@@ -52,7 +58,10 @@ struct BadClientTests {
             try await peer.send(Array(Wire.preface.prefix(12)))
             let answer: Text = try await loopback.client.unary("/test.Echo/Unary", Text("x"))
             try await peer.send(Array(Wire.preface.dropFirst(12)), Wire.settings)
-            try await peer.send(Wire.headers(1, Wire.request("/test.Echo/Inline")), Wire.data(1, hello, endStream: true))
+            try await peer.send(
+                Wire.headers(1, Wire.request("/test.Echo/Inline")),
+                Wire.data(1, hello, endStream: true)
+            )
             let late = await peer.response(on: 1)
             await peer.close()
             #expect(answer.value == "echo x")
@@ -63,8 +72,13 @@ struct BadClientTests {
     @Test func `another content type is HTTP 415 and another method HTTP 405`() async throws {
         try await withServer { loopback in
             let json = try await response(
-                loopback, Wire.request("/test.Echo/Unary", [("content-type", "application/json")]))
-            let get = try await response(loopback, Wire.request("/test.Echo/Unary", [(":method", "GET")]))
+                loopback,
+                Wire.request("/test.Echo/Unary", [("content-type", "application/json")])
+            )
+            let get = try await response(
+                loopback,
+                Wire.request("/test.Echo/Unary", [(":method", "GET")])
+            )
             #expect(json[":status"] == "415" && json["grpc-status"] == nil)
             #expect(get[":status"] == "405" && get["grpc-status"] == nil)
             #expect(loopback.server.counters["grpc_calls_started"] == 2)
@@ -75,8 +89,10 @@ struct BadClientTests {
     @Test func `an encoding other than identity is unimplemented and told so`() async throws {
         try await withServer { loopback in
             let answer = try await response(
-                loopback, Wire.request("/test.Echo/Unary", [("grpc-encoding", "gzip")]),
-                body: Wire.message([1, 2, 3], flag: 1))
+                loopback,
+                Wire.request("/test.Echo/Unary", [("grpc-encoding", "gzip")]),
+                body: Wire.message([1, 2, 3], flag: 1)
+            )
             #expect(answer[":status"] == "200")
             #expect(answer["grpc-status"] == "12")
             #expect(answer["grpc-accept-encoding"] == "identity")
@@ -90,9 +106,14 @@ struct BadClientTests {
             try await peer.openAsClient()
             // Many fields, so that no frame is too large.
             let fields = (0..<80).map { ("x-\($0)", String(repeating: "v", count: 180)) }
-            try await peer.send(Wire.headers(1, Wire.request("/test.Echo/Unary") + fields, endStream: true))
+            try await peer.send(
+                Wire.headers(1, Wire.request("/test.Echo/Unary") + fields, endStream: true)
+            )
             let refused = await peer.response(on: 1)
-            try await peer.send(Wire.headers(3, Wire.request("/test.Echo/Inline")), Wire.data(3, hello, endStream: true))
+            try await peer.send(
+                Wire.headers(3, Wire.request("/test.Echo/Inline")),
+                Wire.data(3, hello, endStream: true)
+            )
             let served = await peer.response(on: 3)
             await peer.close()
             #expect(refused[":status"] == "431")
@@ -110,7 +131,12 @@ struct BadClientTests {
             // Sent before the server's SETTINGS are acknowledged.
             let head = Wire.request("/test.Echo/Bytes")
             try await peer.send(
-                Wire.preface, Wire.settings, Wire.headers(1, head), Wire.headers(3, head), Wire.headers(5, head))
+                Wire.preface,
+                Wire.settings,
+                Wire.headers(1, head),
+                Wire.headers(3, head),
+                Wire.headers(5, head)
+            )
             let reset = await peer.nextFrame(type: 3)
             try await peer.send(Wire.data(1, [], endStream: true))
             let served = await peer.response(on: 1)
@@ -155,18 +181,24 @@ struct BadClientTests {
         try await Loopback.run(
             methods: {
                 $0.add(
-                    "test.Wait", "Wait",
+                    "test.Wait",
+                    "Wait",
                     .streaming { _ in
                         defer { events.send("cancelled") }
                         try await waitForCancellation()
-                    })
+                    }
+                )
             },
             body: { loopback in
                 let answer = try await response(
-                    loopback, Wire.request("/test.Wait/Wait", [("grpc-timeout", "30m")]), endStream: false)
+                    loopback,
+                    Wire.request("/test.Wait/Wait", [("grpc-timeout", "30m")]),
+                    endStream: false
+                )
                 #expect(answer["grpc-status"] == "4")
                 #expect(await events.next() == "cancelled")
-            })
+            }
+        )
     }
 
     @Test func `the longest timeout there is does no harm`() async throws {
@@ -184,8 +216,13 @@ struct BadClientTests {
             let none = try await response(loopback, head)
             let two = try await response(loopback, head, body: hello + hello)
             let part = try await response(loopback, head, body: Array(hello.dropLast()))
-            let timeout = try await response(loopback, Wire.request("/test.Echo/Unary", [("grpc-timeout", "x")]))
-            #expect([compressed, none, two, part].map { $0["grpc-status"] } == ["13", "13", "13", "13"])
+            let timeout = try await response(
+                loopback,
+                Wire.request("/test.Echo/Unary", [("grpc-timeout", "x")])
+            )
+            #expect(
+                [compressed, none, two, part].map { $0["grpc-status"] } == ["13", "13", "13", "13"]
+            )
             #expect(none["grpc-message"] == "a unary call came without a message")
             #expect(two["grpc-message"] == "a unary call came with more than one message")
             #expect(part["grpc-message"] == "the stream ended inside a message")
@@ -212,8 +249,10 @@ struct BadClientTests {
             let peer = try await RawPeer.connect(to: loopback.address)
             try await peer.openAsClient()
             try await peer.send(
-                Wire.headers(1, Wire.request("/test.Echo/Unary")), Wire.data(1, hello),
-                Wire.headers(1, [("x-trailer", "y")], endStream: true))
+                Wire.headers(1, Wire.request("/test.Echo/Unary")),
+                Wire.data(1, hello),
+                Wire.headers(1, [("x-trailer", "y")], endStream: true)
+            )
             let answer = await peer.response(on: 1)
             await peer.close()
             #expect(answer["grpc-status"] == "0")
@@ -234,7 +273,9 @@ struct BadClientTests {
         }
     }
 
-    @Test func `a shutdown does not cut off an answer that the socket has not taken yet`() async throws {
+    @Test func `a shutdown does not cut off an answer that the socket has not taken yet`()
+        async throws
+    {
         var configuration = GRPCServerConfiguration.testing
         configuration.http2.drainTimeout = .seconds(60)
         let size = 16 * 1024 * 1024
@@ -243,19 +284,25 @@ struct BadClientTests {
             server: configuration,
             methods: {
                 $0.add(
-                    "test.Large", "Get",
+                    "test.Large",
+                    "Get",
                     .unary { _, _ in
                         sent.send(())
                         return GRPCFrame(bytes: [UInt8](repeating: 1, count: size))
-                    })
+                    }
+                )
             },
             body: { loopback in
                 // The peer takes everything in HTTP/2's terms and nothing in TCP's.
                 let peer = try await RawPeer.connect(to: loopback.address, receiveBufferBytes: 4096)
                 try await peer.send(
-                    Wire.preface, Wire.settings([(id: 4, value: 0x7FFF_FFFF)]), Wire.windowUpdate(0, 0x7FFF_0000),
-                    Wire.settingsAcknowledged, Wire.headers(1, Wire.request("/test.Large/Get")),
-                    Wire.data(1, Wire.message([]), endStream: true))
+                    Wire.preface,
+                    Wire.settings([(id: 4, value: 0x7FFF_FFFF)]),
+                    Wire.windowUpdate(0, 0x7FFF_0000),
+                    Wire.settingsAcknowledged,
+                    Wire.headers(1, Wire.request("/test.Large/Get")),
+                    Wire.data(1, Wire.message([]), endStream: true)
+                )
                 _ = await sent.next()
                 async let shutDown: Void = loopback.server.shutDown()
                 // An acknowledgement of the PING that asks whether the GOAWAY was seen.
@@ -266,7 +313,8 @@ struct BadClientTests {
                 await shutDown
                 #expect(answer.body.count == size + 5)
                 #expect(answer["grpc-status"] == "0")
-            })
+            }
+        )
     }
 
     @Test(arguments: 0..<10 as Range<UInt64>)
@@ -275,14 +323,16 @@ struct BadClientTests {
             var random = SeededRandom(seed: seed)
             for _ in 0..<20 {
                 let peer = try await RawPeer.connect(to: loopback.address)
-                var bytes = Wire.preface + Wire.settings + Wire.headers(1, Wire.request("/test.Echo/Bytes"))
+                var bytes =
+                    Wire.preface + Wire.settings + Wire.headers(1, Wire.request("/test.Echo/Bytes"))
                 for _ in 0..<Int.random(in: 1...30, using: &random) {
                     let count = Int.random(in: 0...30, using: &random)
                     bytes += Wire.frame(
                         UInt8.random(in: 0...9, using: &random),
                         flags: UInt8.random(in: 0...255, using: &random),
                         stream: UInt32.random(in: 0...3, using: &random),
-                        payload: (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) })
+                        payload: (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+                    )
                 }
                 try? await peer.send(bytes)
                 await peer.close()

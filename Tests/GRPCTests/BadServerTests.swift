@@ -12,15 +12,19 @@ struct BadServerTests {
 
     /// Runs `body` with a client whose server the test plays.
     private func withListener(
-        _ configuration: GRPCClientConfiguration = GRPCClientConfiguration(),
+        _ configuration: GRPCClientConfiguration = .testing,
         _ body: (RawListener, GRPCClient) async throws -> Void
     ) async throws {
         let listener = try await RawListener.start()
         let client = GRPCClient(
-            addresses: [listener.address], configuration: configuration,
-            eventLoop: MultiThreadedEventLoopGroup.singleton.next())
+            addresses: [listener.address],
+            configuration: configuration,
+            eventLoop: MultiThreadedEventLoopGroup.singleton.next()
+        )
         let result: Result<Void, any Error>
-        do { result = .success(try await body(listener, client)) } catch { result = .failure(error) }
+        do { result = .success(try await body(listener, client)) } catch {
+            result = .failure(error)
+        }
         await client.close()
         await listener.stop()
         try result.get()
@@ -30,7 +34,9 @@ struct BadServerTests {
     private func outcome(of frames: [UInt8]...) async throws -> GRPCError? {
         var outcome: GRPCError?
         try await withListener { listener, client in
-            async let error = grpcError { let _: Text = try await client.unary("/a.B/C", Text("x")) }
+            async let error = grpcError {
+                let _: Text = try await client.unary("/a.B/C", Text("x"))
+            }
             let peer = try #require(await listener.accept())
             try await peer.openAsServer()
             _ = await peer.nextFrame(type: 1)
@@ -57,34 +63,46 @@ struct BadServerTests {
         }
     }
 
-    @Test(arguments: [("503", GRPCStatusCode.unavailable), ("404", .unimplemented), ("500", .unknown)])
-    func `an HTTP error has its code, with a body and without`(http: String, code: GRPCStatusCode) async throws {
+    @Test(arguments: [
+        ("503", GRPCStatusCode.unavailable), ("404", .unimplemented), ("500", .unknown),
+    ])
+    func `an HTTP error has its code, with a body and without`(
+        http: String,
+        code: GRPCStatusCode
+    ) async throws {
         let bare = try await outcome(of: Wire.headers(1, [(":status", http)], endStream: true))
         let page = try await outcome(
             of: Wire.headers(1, [(":status", http), ("content-type", "text/html")]),
-            Wire.data(1, Array("<html>".utf8), endStream: true))
+            Wire.data(1, Array("<html>".utf8), endStream: true)
+        )
         #expect(bare?.code == code && page?.code == code)
     }
 
     @Test func `a web page is no gRPC answer`() async throws {
         let error = try await outcome(
             of: Wire.headers(1, [(":status", "200"), ("content-type", "text/html")]),
-            Wire.data(1, Array("<html>".utf8), endStream: true))
+            Wire.data(1, Array("<html>".utf8), endStream: true)
+        )
         #expect(error?.code == .unknown)
     }
 
     @Test func `an answer that ends without a status is an error`() async throws {
         let data = try await outcome(
-            of: Wire.headers(1, Self.responseHeaders), Wire.data(1, Wire.message([]), endStream: true))
+            of: Wire.headers(1, Self.responseHeaders),
+            Wire.data(1, Wire.message([]), endStream: true)
+        )
         let trailers = try await outcome(
-            of: Wire.headers(1, Self.responseHeaders), Wire.headers(1, [("x", "y")], endStream: true))
+            of: Wire.headers(1, Self.responseHeaders),
+            Wire.headers(1, [("x", "y")], endStream: true)
+        )
         #expect(data?.code == .internal)
         #expect(trailers?.code == .unknown)
     }
 
     @Test func `an OK without a message is an error of a unary call`() async throws {
         let error = try await outcome(
-            of: Wire.headers(1, Self.responseHeaders + [("grpc-status", "0")], endStream: true))
+            of: Wire.headers(1, Self.responseHeaders + [("grpc-status", "0")], endStream: true)
+        )
         #expect(error?.code == .internal)
     }
 
@@ -105,8 +123,10 @@ struct BadServerTests {
     @Test func `informational responses come before the answer`() async throws {
         let error = try await outcome(
             of: Wire.headers(1, [(":status", "103"), ("link", "x")]),
-            Wire.headers(1, Self.responseHeaders), Wire.data(1, Wire.message([])),
-            Wire.headers(1, [("grpc-status", "0")], endStream: true))
+            Wire.headers(1, Self.responseHeaders),
+            Wire.data(1, Wire.message([])),
+            Wire.headers(1, [("grpc-status", "0")], endStream: true)
+        )
         #expect(error == nil)
     }
 
@@ -117,7 +137,9 @@ struct BadServerTests {
             try await peer.openAsServer()
             let opened = try await call
             _ = await peer.nextFrame(type: 1)
-            try await peer.send(Wire.headers(1, Self.responseHeaders + [("grpc-status", "9")], endStream: true))
+            try await peer.send(
+                Wire.headers(1, Self.responseHeaders + [("grpc-status", "9")], endStream: true)
+            )
             let error = await grpcError { _ = try await opened.next() }
             // The server never resets the stream, so the client must.
             let reset = await peer.nextFrame(type: 3)
@@ -130,12 +152,16 @@ struct BadServerTests {
 
     @Test func `a second message to a unary call is an error and ends the stream`() async throws {
         try await withListener { listener, client in
-            async let error = grpcError { let _: Text = try await client.unary("/a.B/C", Text("x")) }
+            async let error = grpcError {
+                let _: Text = try await client.unary("/a.B/C", Text("x"))
+            }
             let peer = try #require(await listener.accept())
             try await peer.openAsServer()
             _ = await peer.nextFrame(type: 1)
             try await peer.send(
-                Wire.headers(1, Self.responseHeaders), Wire.data(1, Wire.message([]) + Wire.message([])))
+                Wire.headers(1, Self.responseHeaders),
+                Wire.data(1, Wire.message([]) + Wire.message([]))
+            )
             let reset = await peer.nextFrame(type: 3)
             #expect(await error?.code == .internal)
             #expect(reset?.errorCode == HTTP2ErrorCode.cancel.rawValue)
@@ -143,20 +169,20 @@ struct BadServerTests {
     }
 
     @Test func `a call that waits for the connection keeps its deadline`() async throws {
-        var configuration = GRPCClientConfiguration()
-        configuration.connectTimeout = .seconds(60)
-        try await withListener(configuration) { listener, client in
+        try await withListener { listener, client in
             let error = await grpcError {
-                let _: Text = try await client.unary("/a.B/C", Text("x"), timeout: .milliseconds(50))
+                let _: Text = try await client.unary(
+                    "/a.B/C",
+                    Text("x"),
+                    timeout: .milliseconds(50)
+                )
             }
             #expect(error?.code == .deadlineExceeded)
         }
     }
 
     @Test func `a call that waits for the connection can be cancelled`() async throws {
-        var configuration = GRPCClientConfiguration()
-        configuration.connectTimeout = .seconds(60)
-        try await withListener(configuration) { listener, client in
+        try await withListener { listener, client in
             let waiting = Task {
                 await grpcError { let _: Text = try await client.unary("/a.B/C", Text("x")) }
             }
@@ -168,12 +194,14 @@ struct BadServerTests {
     }
 
     @Test func `a server that is silent after it accepted is given up`() async throws {
-        var configuration = GRPCClientConfiguration()
-        configuration.connectTimeout = .milliseconds(50)
+        var configuration = GRPCClientConfiguration.testing
+        configuration.connectTimeout = .milliseconds(300)
         try await withListener(configuration) { listener, client in
-            let error = await grpcError { let _: Text = try await client.unary("/a.B/C", Text("x")) }
-            let expected = "cannot connect: \(listener.address): no HTTP/2 SETTINGS within 0.05 seconds"
-            #expect(error == GRPCError(.unavailable, expected))
+            let error = await grpcError {
+                let _: Text = try await client.unary("/a.B/C", Text("x"))
+            }
+            #expect(error?.code == .unavailable)
+            #expect(error?.message.hasPrefix("cannot connect: \(listener.address): ") == true)
         }
     }
 
@@ -182,7 +210,9 @@ struct BadServerTests {
             let listener = try await RawListener.start()
             let client = GRPCClient(
                 addresses: [listener.address, loopback.address],
-                eventLoop: MultiThreadedEventLoopGroup.singleton.next())
+                configuration: .testing,
+                eventLoop: MultiThreadedEventLoopGroup.singleton.next()
+            )
             async let answer: Text = client.unary("/test.Echo/Unary", Text("x"))
             let peer = await listener.accept()
             await peer?.close()
@@ -194,7 +224,9 @@ struct BadServerTests {
 
     @Test func `a server that speaks HTTP 1 is unavailable`() async throws {
         try await withListener { listener, client in
-            async let error = grpcError { let _: Text = try await client.unary("/a.B/C", Text("x")) }
+            async let error = grpcError {
+                let _: Text = try await client.unary("/a.B/C", Text("x"))
+            }
             let peer = try #require(await listener.accept())
             try await peer.send(Array("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".utf8))
             #expect(await error?.code == .unavailable)
@@ -202,7 +234,7 @@ struct BadServerTests {
     }
 
     @Test func `a server that falls silent in a call is given up by the keepalive`() async throws {
-        var configuration = GRPCClientConfiguration()
+        var configuration = GRPCClientConfiguration.testing
         configuration.keepaliveInterval = .milliseconds(50)
         configuration.keepaliveTimeout = .milliseconds(50)
         try await withListener(configuration) { listener, client in
@@ -210,10 +242,10 @@ struct BadServerTests {
             let peer = try #require(await listener.accept())
             // Nothing is sent after this.
             try? await peer.openAsServer()
-            let ping = await peer.nextFrame(type: 6)
-            #expect(ping != nil)
             #expect(await error?.code == .unavailable)
-            #expect(await error?.message.hasSuffix("the peer did not answer a keepalive PING") == true)
+            #expect(
+                await error?.message.hasSuffix("the peer did not answer a keepalive PING") == true
+            )
         }
     }
 }

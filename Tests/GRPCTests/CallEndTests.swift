@@ -22,12 +22,20 @@ struct CallEndTests {
 
     @Test func `a deadline ends the call and cancels its handler`() async throws {
         let events = Mailbox<String>()
-        try await Loopback.run(methods: { $0.add("test.Wait", "Wait", Self.waiting(events)) }) { loopback in
-            let call = try await loopback.client.open("/test.Wait/Wait", timeout: .milliseconds(50))
+        try await Loopback.run(methods: { $0.add("test.Wait", "Wait", Self.waiting(events)) }) {
+            loopback in
+            // The deadline also counts while the client connects, which is not what is tested.
+            let first = try await loopback.client.open("/test.Wait/Wait")
+            _ = await events.next()
+            let call = try await loopback.client.open(
+                "/test.Wait/Wait",
+                timeout: .milliseconds(500)
+            )
             let error = await grpcError { _ = try await call.next() }
             let seen = [await events.next(), await events.next()]
             #expect(error?.code == .deadlineExceeded)
             #expect(seen == ["started", "cancelled"])
+            first.cancel()
         }
     }
 
@@ -36,22 +44,27 @@ struct CallEndTests {
         try await Loopback.run(
             methods: {
                 $0.add(
-                    "test.Wait", "Tell",
-                    .streaming { call in deadlines.send(call.deadline) })
+                    "test.Wait",
+                    "Tell",
+                    .streaming { call in deadlines.send(call.deadline) }
+                )
             },
             body: { loopback in
-                _ = try await loopback.client.open("/test.Wait/Tell", timeout: .seconds(1000)).readAll()
+                _ = try await loopback.client.open("/test.Wait/Tell", timeout: .seconds(1000))
+                    .readAll()
                 _ = try await loopback.client.open("/test.Wait/Tell").readAll()
                 let with = await deadlines.next()
                 let without = await deadlines.next()
                 #expect(with.flatMap { $0 }.map { $0 > .now() } == true)
                 #expect(without == .some(nil))
-            })
+            }
+        )
     }
 
     @Test func `the client's cancellation cancels the handler`() async throws {
         let events = Mailbox<String>()
-        try await Loopback.run(methods: { $0.add("test.Wait", "Wait", Self.waiting(events)) }) { loopback in
+        try await Loopback.run(methods: { $0.add("test.Wait", "Wait", Self.waiting(events)) }) {
+            loopback in
             let call = try await loopback.client.open("/test.Wait/Wait")
             let started = await events.next()
             call.cancel()
@@ -64,7 +77,8 @@ struct CallEndTests {
 
     @Test func `cancelling the task that reads cancels the call`() async throws {
         let events = Mailbox<String>()
-        try await Loopback.run(methods: { $0.add("test.Wait", "Wait", Self.waiting(events)) }) { loopback in
+        try await Loopback.run(methods: { $0.add("test.Wait", "Wait", Self.waiting(events)) }) {
+            loopback in
             let call = try await loopback.client.open("/test.Wait/Wait")
             let reader = Task { await grpcError { _ = try await call.next() } }
             _ = await events.next()
@@ -79,33 +93,40 @@ struct CallEndTests {
         try await Loopback.run(
             methods: {
                 $0.add(
-                    "test.Wait", "Read",
+                    "test.Wait",
+                    "Read",
                     .streaming { call in
                         do {
-                            while try await call.next() != nil { call.eventLoop.assertInEventLoop() }
+                            while try await call.next() != nil {
+                                call.eventLoop.assertInEventLoop()
+                            }
                             ended.send(nil)
                         } catch {
                             ended.send((error as? GRPCError)?.code)
                         }
-                    })
+                    }
+                )
             },
             body: { loopback in
                 let call = try await loopback.client.open("/test.Wait/Read")
                 try await call.write("hello")
                 call.cancel()
                 #expect(await ended.next() == .cancelled)
-            })
+            }
+        )
     }
 
     @Test func `a handler that ends early stops a client that still sends`() async throws {
         try await Loopback.run(
             methods: {
                 $0.add(
-                    "test.Wait", "Early",
+                    "test.Wait",
+                    "Early",
                     .streaming { call in
                         _ = try await call.next()
                         throw GRPCError(.outOfRange, "enough")
-                    })
+                    }
+                )
             },
             body: { loopback in
                 let call = try await loopback.client.open("/test.Wait/Early")
@@ -115,10 +136,13 @@ struct CallEndTests {
                 let error = await grpcError { _ = try await call.next() }
                 #expect(writeError?.code == .outOfRange)
                 #expect(error == GRPCError(.outOfRange, "enough"))
-            })
+            }
+        )
     }
 
-    @Test func `a graceful shutdown lets the running call end and the next goes to the successor`() async throws {
+    @Test func `a graceful shutdown lets the running call end and the next goes to the successor`()
+        async throws
+    {
         let gate = Mailbox<Void>()
         let events = Mailbox<String>()
         func methods(_ name: String) -> MethodTable {
@@ -133,16 +157,28 @@ struct CallEndTests {
         }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
         let first = GRPCServer(
-            address: EndpointAddress(host: "127.0.0.1", port: 0), methods: methods("first"), group: group,
-            logger: .silent)
+            address: EndpointAddress(host: "127.0.0.1", port: 0),
+            methods: methods("first"),
+            group: group,
+            logger: .silent
+        )
         let address = try await first.start()
-        let client = GRPCClient(addresses: [address], eventLoop: group.next())
+        let client = GRPCClient(
+            addresses: [address],
+            configuration: .testing,
+            eventLoop: group.next()
+        )
         async let slow: Text = client.unary("/test.Who/Slow", Text("x"))
         _ = await events.next()
 
         async let shutDown: Void = first.shutDown()
         let second = GRPCServer(
-            address: address, methods: methods("second"), configuration: .testing, group: group, logger: .silent)
+            address: address,
+            methods: methods("second"),
+            configuration: .testing,
+            group: group,
+            logger: .silent
+        )
         // The first one lets go of the port before it drains.
         while await isPortTaken(second) { await Task.yield() }
         var answers: [String] = []
@@ -171,7 +207,8 @@ struct CallEndTests {
 
     @Test func `calls fail when the client closes and after it`() async throws {
         let events = Mailbox<String>()
-        try await Loopback.run(methods: { $0.add("test.Wait", "Wait", Self.waiting(events)) }) { loopback in
+        try await Loopback.run(methods: { $0.add("test.Wait", "Wait", Self.waiting(events)) }) {
+            loopback in
             let call = try await loopback.client.open("/test.Wait/Wait")
             _ = await events.next()
             await loopback.client.close()
@@ -190,15 +227,25 @@ struct CallEndTests {
             await listener.stop()
             let nobody = listener.address
             let group = MultiThreadedEventLoopGroup.singleton
-            let lonely = GRPCClient(addresses: [nobody], eventLoop: group.next())
+            let lonely = GRPCClient(
+                addresses: [nobody],
+                configuration: .testing,
+                eventLoop: group.next()
+            )
             let error = await grpcError {
                 let _: Text = try await lonely.unary("/test.Echo/Unary", Text("x"))
             }
-            let both = GRPCClient(addresses: [nobody, loopback.address], eventLoop: group.next())
+            let both = GRPCClient(
+                addresses: [nobody, loopback.address],
+                configuration: .testing,
+                eventLoop: group.next()
+            )
             let answer: Text = try await both.unary("/test.Echo/Unary", Text("x"))
             await lonely.close()
             await both.close()
-            #expect(error == GRPCError(.unavailable, "cannot connect: \(nobody): Connection refused"))
+            #expect(
+                error == GRPCError(.unavailable, "cannot connect: \(nobody): Connection refused")
+            )
             #expect(answer.value == "echo x")
         }
     }

@@ -24,7 +24,9 @@ struct CallTests {
                 for number in 0..<500 {
                     group.addTask {
                         let answer: Text = try await loopback.client.unary(
-                            "/test.Echo/Unary", Text("\(number)"))
+                            "/test.Echo/Unary",
+                            Text("\(number)")
+                        )
                         return (number, answer.value)
                     }
                 }
@@ -55,7 +57,9 @@ struct CallTests {
             try await call.write(GRPCFrame(Text("a,b,c")))
             await call.finishWriting()
             var texts: [String] = []
-            while let message = try await call.next() { texts.append(try Text(grpcMessage: message).value) }
+            while let message = try await call.next() {
+                texts.append(try Text(grpcMessage: message).value)
+            }
             #expect(texts == ["a", "b", "c"])
         }
     }
@@ -168,7 +172,9 @@ struct CallTests {
     ])
     func `what is not served is unimplemented`(path: String, message: String) async throws {
         try await withEcho { loopback in
-            let error = await grpcError { let _: Text = try await loopback.client.unary(path, Text("x")) }
+            let error = await grpcError {
+                let _: Text = try await loopback.client.unary(path, Text("x"))
+            }
             #expect(error == GRPCError(.unimplemented, message))
         }
     }
@@ -186,7 +192,8 @@ struct CallTests {
     @Test func `a message over the server's limit is refused by the server`() async throws {
         var configuration = GRPCServerConfiguration.testing
         configuration.maximumMessageBytes = 1000
-        try await Loopback.run(server: configuration, methods: { EchoMethods.register(in: &$0) }) { loopback in
+        try await Loopback.run(server: configuration, methods: { EchoMethods.register(in: &$0) }) {
+            loopback in
             for method in ["Bytes", "UnaryBytes", "InlineBytes"] {
                 let call = try await loopback.client.open("/test.Echo/\(method)")
                 try await call.write(GRPCFrame(bytes: [UInt8](repeating: 1, count: 1001)))
@@ -199,9 +206,10 @@ struct CallTests {
     }
 
     @Test func `a message over the client's limit is refused by the client`() async throws {
-        var configuration = GRPCClientConfiguration()
+        var configuration = GRPCClientConfiguration.testing
         configuration.maximumMessageBytes = 1000
-        try await Loopback.run(client: configuration, methods: { EchoMethods.register(in: &$0) }) { loopback in
+        try await Loopback.run(client: configuration, methods: { EchoMethods.register(in: &$0) }) {
+            loopback in
             let call = try await loopback.client.open("/test.Echo/Bytes")
             try await call.write(GRPCFrame(bytes: [UInt8](repeating: 1, count: 1001)))
             let error = await grpcError { _ = try await call.next() }
@@ -212,11 +220,16 @@ struct CallTests {
     @Test func `a port in use is named in one line`() async throws {
         try await withEcho { loopback in
             let second = GRPCServer(
-                address: loopback.address, methods: MethodTable(), group: loopback.serverGroup, logger: .silent)
+                address: loopback.address,
+                methods: MethodTable(),
+                group: loopback.serverGroup,
+                logger: .silent
+            )
             let error = await #expect(throws: ServerStartError.self) { try await second.start() }
             #expect(
                 error?.description
-                    == "cannot listen on \(loopback.address): the address is in use by another process")
+                    == "cannot listen on \(loopback.address): the address is in use by another process"
+            )
         }
     }
 }

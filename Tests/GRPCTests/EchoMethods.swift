@@ -15,25 +15,36 @@ extension Text {
 enum EchoMethods {
     static func register(in methods: inout MethodTable) {
         methods.unary("test.Echo", "Unary") { (request: Text, _) in Text("echo \(request.value)") }
-        methods.inlineUnary("test.Echo", "Inline") { (request: Text, _) in Text("inline \(request.value)") }
+        methods.inlineUnary("test.Echo", "Inline") { (request: Text, _) in
+            Text("inline \(request.value)")
+        }
         methods.clientStreaming("test.Echo", "Collect") { (requests: RequestStream<Text>, _) in
             var texts: [String] = []
             for try await request in requests { texts.append(request.value) }
             return Text(texts.joined(separator: ","))
         }
-        methods.serverStreaming("test.Echo", "Expand") { (request: Text, responses: ResponseWriter<Text>, _) in
-            for text in request.value.split(separator: ",") { try await responses.write(Text(String(text))) }
+        methods.serverStreaming("test.Echo", "Expand") {
+            (request: Text, responses: ResponseWriter<Text>, _) in
+            for text in request.value.split(separator: ",") {
+                try await responses.write(Text(String(text)))
+            }
         }
         methods.bidirectional("test.Echo", "Chat") {
             (requests: RequestStream<Text>, responses: ResponseWriter<Text>, _) in
-            for try await request in requests { try await responses.write(Text("echo \(request.value)")) }
+            for try await request in requests {
+                try await responses.write(Text("echo \(request.value)"))
+            }
         }
         // Whatever the bytes, back they go.
         methods.add(
-            "test.Echo", "Bytes",
+            "test.Echo",
+            "Bytes",
             .streaming { call in
-                while let message = try await call.next() { try await call.write(GRPCFrame(message: message)) }
-            })
+                while let message = try await call.next() {
+                    try await call.write(GRPCFrame(message: message))
+                }
+            }
+        )
         methods.add("test.Echo", "InlineBytes", .inlineStreaming { InlineEcho($0) })
         methods.add("test.Echo", "UnaryBytes", .unary { bytes, _ in GRPCFrame(message: bytes) })
         methods.unary("test.Echo", "Metadata") { (request: Text, call) in
@@ -53,7 +64,8 @@ enum EchoMethods {
             metadata.add("x-detail-bin", [0, 1, 255])
             throw GRPCError(.failedPrecondition, request.value, metadata: metadata)
         }
-        methods.serverStreaming("test.Echo", "FailLate") { (request: Text, responses: ResponseWriter<Text>, _) in
+        methods.serverStreaming("test.Echo", "FailLate") {
+            (request: Text, responses: ResponseWriter<Text>, _) in
             try await responses.write(request)
             throw GRPCError(.dataLoss, "later")
         }

@@ -14,7 +14,8 @@ struct RequestHeadTests {
     /// The verdict on a request whose fields are good but for `changes`; nil leaves a field out.
     private func judge(_ changes: [(String, String?)] = []) -> String {
         var fields: [(name: String, value: String)] = [
-            (":method", "POST"), (":scheme", "http"), (":path", "/test.Echo/Call"), ("te", "trailers"),
+            (":method", "POST"), (":scheme", "http"), (":path", "/test.Echo/Call"),
+            ("te", "trailers"),
             ("content-type", "application/grpc"),
         ]
         for (name, value) in changes {
@@ -34,12 +35,16 @@ struct RequestHeadTests {
         #expect(judge([("grpc-encoding", "identity")]) == "accepted -")
     }
 
-    @Test(arguments: ["application/grpc+proto", "application/grpc;charset=utf-8", "application/grpc+proto;x=y"])
+    @Test(arguments: [
+        "application/grpc+proto", "application/grpc;charset=utf-8", "application/grpc+proto;x=y",
+    ])
     func `the other spellings of the content type are accepted`(type: String) {
         #expect(judge([("content-type", type)]) == "accepted -")
     }
 
-    @Test(arguments: [nil, "application/json", "application/grpc-web", "application/grpc+json", "text/plain", ""])
+    @Test(arguments: [
+        nil, "application/json", "application/grpc-web", "application/grpc+json", "text/plain", "",
+    ])
     func `another content type is HTTP 415`(type: String?) {
         #expect(judge([("content-type", type)]) == "HTTP 415")
     }
@@ -50,7 +55,10 @@ struct RequestHeadTests {
     }
 
     @Test func `an unknown method, service and path are told apart`() {
-        #expect(judge([(":path", "/test.Echo/No")]) == "UNIMPLEMENTED: unknown method No of service test.Echo")
+        #expect(
+            judge([(":path", "/test.Echo/No")])
+                == "UNIMPLEMENTED: unknown method No of service test.Echo"
+        )
         #expect(judge([(":path", "/no.Echo/Call")]) == "UNIMPLEMENTED: unknown service no.Echo")
         #expect(judge([(":path", "/")]) == "UNIMPLEMENTED: malformed method path /")
         #expect(judge([(":path", nil)]) == "UNIMPLEMENTED: malformed method path ")
@@ -62,7 +70,9 @@ struct RequestHeadTests {
     }
 
     @Test func `a malformed timeout is an invalid argument`() {
-        #expect(judge([("grpc-timeout", "soon")]).hasPrefix("INVALID_ARGUMENT: grpc-timeout: expected"))
+        #expect(
+            judge([("grpc-timeout", "soon")]).hasPrefix("INVALID_ARGUMENT: grpc-timeout: expected")
+        )
     }
 }
 
@@ -71,7 +81,10 @@ struct ResponseHeadTests {
         ResponseHead.status(ofTrailers: HeaderBlock(fields))
     }
 
-    private func refusal(_ status: String, _ fields: [(name: String, value: String)] = []) -> GRPCStatusCode? {
+    private func refusal(
+        _ status: String,
+        _ fields: [(name: String, value: String)] = []
+    ) -> GRPCStatusCode? {
         ResponseHead.refusal(of: HeaderBlock([(":status", status)] + fields))?.code
     }
 
@@ -96,7 +109,8 @@ struct ResponseHeadTests {
     // http-grpc-status-mapping.md of the gRPC project.
     @Test(arguments: [
         ("400", GRPCStatusCode.internal), ("401", .unauthenticated), ("403", .permissionDenied),
-        ("404", .unimplemented), ("429", .unavailable), ("502", .unavailable), ("503", .unavailable),
+        ("404", .unimplemented), ("429", .unavailable), ("502", .unavailable),
+        ("503", .unavailable),
         ("504", .unavailable), ("500", .unknown), ("302", .unknown), ("", .unknown),
     ])
     func `each HTTP status has its code`(http: String, code: GRPCStatusCode) {
@@ -106,7 +120,10 @@ struct ResponseHeadTests {
     @Test func `another content type and a compressed answer are refused`() {
         #expect(refusal("200", [("content-type", "text/html")]) == .unknown)
         #expect(refusal("200") == .unknown)
-        let gzip = [(name: "content-type", value: "application/grpc"), (name: "grpc-encoding", value: "gzip")]
+        let gzip = [
+            (name: "content-type", value: "application/grpc"),
+            (name: "grpc-encoding", value: "gzip"),
+        ]
         #expect(refusal("200", gzip) == .internal)
     }
 

@@ -22,11 +22,13 @@ struct InteropTests {
                 methods.add("test.Echo", "Wait", wait)
                 methods.add("test.Echo", "WaitAfterMessage", wait)
                 methods.add(
-                    "test.Echo", "Early",
+                    "test.Echo",
+                    "Early",
                     .streaming { call in
                         _ = try await call.next()
                         throw GRPCError(.outOfRange, "enough")
-                    })
+                    }
+                )
             },
             body: { loopback in
                 let client = try PythonProcess("grpcio_client.py", ["\(loopback.address)"])
@@ -41,17 +43,23 @@ struct InteropTests {
                 // The deadline and the cancellation have both reached their handlers.
                 await cancelled.next()
                 await cancelled.next()
-            })
+            }
+        )
     }
 
-    private func withServer(_ body: (GRPCClient, Mailbox<String>) async throws -> Void) async throws {
+    private func withServer(_ body: (GRPCClient, Mailbox<String>) async throws -> Void) async throws
+    {
         let process = try PythonProcess("grpcio_server.py")
         let port = try #require(await process.lines.next().flatMap { UInt16($0) })
         let client = GRPCClient(
             addresses: [EndpointAddress(host: "127.0.0.1", port: port)],
-            eventLoop: MultiThreadedEventLoopGroup.singleton.next())
+            configuration: .testing,
+            eventLoop: MultiThreadedEventLoopGroup.singleton.next()
+        )
         let result: Result<Void, any Error>
-        do { result = .success(try await body(client, process.lines)) } catch { result = .failure(error) }
+        do { result = .success(try await body(client, process.lines)) } catch {
+            result = .failure(error)
+        }
         await client.close()
         process.endInput()
         try result.get()
@@ -59,7 +67,10 @@ struct InteropTests {
 
     /// One message there and all messages back.
     private func call(
-        _ client: GRPCClient, _ method: String, _ request: String, timeout: Duration? = nil
+        _ client: GRPCClient,
+        _ method: String,
+        _ request: String,
+        timeout: Duration? = nil
     ) async throws -> [String] {
         let call = try await client.open("/test.Echo/\(method)", timeout: timeout)
         try await call.write(request)

@@ -17,7 +17,7 @@ struct Loopback: Sendable {
     /// The drain timeout is short unless the test sets its own: a call that a test leaves open must not hold it up.
     static func run(
         server: GRPCServerConfiguration = .testing,
-        client: GRPCClientConfiguration = GRPCClientConfiguration(),
+        client: GRPCClientConfiguration = .testing,
         methods: (inout MethodTable) -> Void,
         body: (Loopback) async throws -> Void
     ) async throws {
@@ -26,13 +26,24 @@ struct Loopback: Sendable {
         let serverGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let clientGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let grpcServer = GRPCServer(
-            address: EndpointAddress(host: "127.0.0.1", port: 0), methods: table, configuration: server,
-            group: serverGroup, logger: .silent)
+            address: EndpointAddress(host: "127.0.0.1", port: 0),
+            methods: table,
+            configuration: server,
+            group: serverGroup,
+            logger: .silent
+        )
         let address = try await grpcServer.start()
         let grpcClient = GRPCClient(
-            addresses: [address], configuration: client, eventLoop: clientGroup.next())
+            addresses: [address],
+            configuration: client,
+            eventLoop: clientGroup.next()
+        )
         let loopback = Loopback(
-            server: grpcServer, client: grpcClient, address: address, serverGroup: serverGroup)
+            server: grpcServer,
+            client: grpcClient,
+            address: address,
+            serverGroup: serverGroup
+        )
         let result: Result<Void, any Error>
         do {
             result = .success(try await body(loopback))
@@ -51,6 +62,15 @@ extension GRPCServerConfiguration {
     static var testing: Self {
         var configuration = Self()
         configuration.http2.drainTimeout = .milliseconds(200)
+        return configuration
+    }
+}
+
+extension GRPCClientConfiguration {
+    /// Patient, for a machine that has other things to do.
+    static var testing: Self {
+        var configuration = Self()
+        configuration.connectTimeout = .seconds(30)
         return configuration
     }
 }

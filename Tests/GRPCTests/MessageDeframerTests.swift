@@ -7,7 +7,8 @@ import Testing
 struct MessageDeframerTests {
     /// The messages that come of `chunks`, as text.
     private func messages(
-        _ chunks: [[UInt8]], _ deframer: inout MessageDeframer
+        _ chunks: [[UInt8]],
+        _ deframer: inout MessageDeframer
     ) throws -> [String] {
         var queue = ShortQueue<ByteBuffer>()
         for chunk in chunks {
@@ -39,7 +40,9 @@ struct MessageDeframerTests {
         for first in 0...all.count {
             for second in first...all.count {
                 var deframer = MessageDeframer(maximumMessageBytes: 100)
-                let chunks = [Array(all[..<first]), Array(all[first..<second]), Array(all[second...])]
+                let chunks = [
+                    Array(all[..<first]), Array(all[first..<second]), Array(all[second...]),
+                ]
                 let found = try messages(chunks, &deframer)
                 #expect(found == texts, "splits at \(first) and \(second)")
             }
@@ -53,7 +56,9 @@ struct MessageDeframerTests {
         let text = String(repeating: "x", count: 200_000)
         var deframer = MessageDeframer(maximumMessageBytes: 200_000)
         let all = bytes([text])
-        let chunks = stride(from: 0, to: all.count, by: 16_384).map { Array(all[$0..<min($0 + 16_384, all.count)]) }
+        let chunks = stride(from: 0, to: all.count, by: 16_384).map {
+            Array(all[$0..<min($0 + 16_384, all.count)])
+        }
         let found = try messages(chunks, &deframer)
         #expect(found == [text])
     }
@@ -88,7 +93,9 @@ struct MessageDeframerTests {
 
     @Test func `a compressed message is refused`() throws {
         var deframer = MessageDeframer(maximumMessageBytes: 1000)
-        let error = #expect(throws: GRPCError.self) { try messages([[1, 0, 0, 0, 1, 9]], &deframer) }
+        let error = #expect(throws: GRPCError.self) {
+            try messages([[1, 0, 0, 0, 1, 9]], &deframer)
+        }
         #expect(error?.code == .internal)
     }
 }

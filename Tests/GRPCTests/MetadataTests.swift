@@ -27,7 +27,8 @@ struct MetadataTests {
     @Test func `the transport's own fields are not the application's`() {
         let metadata = received([
             (":path", "/a/b"), ("te", "trailers"), ("content-type", "application/grpc"),
-            ("grpc-timeout", "1S"), ("grpc-anything", "x"), ("user-agent", "test/1"), ("mine", "yes"),
+            ("grpc-timeout", "1S"), ("grpc-anything", "x"), ("user-agent", "test/1"),
+            ("mine", "yes"),
         ])
         #expect(metadata.entries.map(\.name) == ["user-agent", "mine"])
     }

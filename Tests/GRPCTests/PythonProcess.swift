@@ -37,7 +37,9 @@ final class PythonProcess: Sendable {
 
     struct NoPython: Error, CustomStringConvertible {
         let path: String
-        var description: String { "\(path) is not there: run scripts/test once, or set MERIDIAN_PYTHON" }
+        var description: String {
+            "\(path) is not there: run scripts/test once, or set MERIDIAN_PYTHON"
+        }
     }
 }
 

@@ -10,7 +10,10 @@ enum Wire {
     static let settingsAcknowledged = frame(4, flags: 1)
 
     static func frame(
-        _ type: UInt8, flags: UInt8 = 0, stream: UInt32 = 0, payload: [UInt8] = []
+        _ type: UInt8,
+        flags: UInt8 = 0,
+        stream: UInt32 = 0,
+        payload: [UInt8] = []
     ) -> [UInt8] {
         let count = UInt32(payload.count)
         return bigEndian(count).dropFirst() + [type, flags] + bigEndian(stream) + payload
@@ -18,14 +21,22 @@ enum Wire {
 
     /// SETTINGS_INITIAL_WINDOW_SIZE is 4, SETTINGS_MAX_CONCURRENT_STREAMS 3 (RFC 9113, section 6.5.2).
     static func settings(_ values: [(id: UInt16, value: UInt32)]) -> [UInt8] {
-        frame(4, payload: values.flatMap { id, value in bigEndian(UInt32(id)).suffix(2) + bigEndian(value) })
+        frame(
+            4,
+            payload: values.flatMap { id, value in
+                bigEndian(UInt32(id)).suffix(2) + bigEndian(value)
+            }
+        )
     }
 
     /// A whole header section, every field a literal without indexing (RFC 7541, section 6.2.2).
     static func headers(
-        _ stream: UInt32, _ fields: [(String, String)], endStream: Bool = false
+        _ stream: UInt32,
+        _ fields: [(String, String)],
+        endStream: Bool = false
     ) -> [UInt8] {
-        let block = fields.flatMap { name, value -> [UInt8] in [0] + literal(name) + literal(value) }
+        let block = fields.flatMap { name, value -> [UInt8] in [0] + literal(name) + literal(value)
+        }
         return frame(1, flags: endStream ? 5 : 4, stream: stream, payload: block)
     }
 
@@ -33,9 +44,13 @@ enum Wire {
         frame(0, flags: endStream ? 1 : 0, stream: stream, payload: bytes)
     }
 
-    static func reset(_ stream: UInt32, _ code: UInt32) -> [UInt8] { frame(3, stream: stream, payload: bigEndian(code)) }
+    static func reset(_ stream: UInt32, _ code: UInt32) -> [UInt8] {
+        frame(3, stream: stream, payload: bigEndian(code))
+    }
 
-    static func goaway(last: UInt32, _ code: UInt32 = 0) -> [UInt8] { frame(7, payload: bigEndian(last) + bigEndian(code)) }
+    static func goaway(last: UInt32, _ code: UInt32 = 0) -> [UInt8] {
+        frame(7, payload: bigEndian(last) + bigEndian(code))
+    }
 
     static func windowUpdate(_ stream: UInt32, _ bytes: UInt32) -> [UInt8] {
         frame(8, stream: stream, payload: bigEndian(bytes))
@@ -118,7 +133,10 @@ final class RawPeer {
         self.received = received
     }
 
-    static func connect(to address: EndpointAddress, receiveBufferBytes: Int? = nil) async throws -> RawPeer {
+    static func connect(
+        to address: EndpointAddress,
+        receiveBufferBytes: Int? = nil
+    ) async throws -> RawPeer {
         let received = Mailbox<ByteBuffer>()
         var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
@@ -218,7 +236,11 @@ final class RawPeer {
         buffer.moveReaderIndex(forwardBy: 9)
         let stream = head[5...8].reduce(0) { $0 << 8 | UInt32($1) }
         return Frame(
-            type: head[3], flags: head[4], stream: stream, payload: buffer.readBytes(length: length) ?? [])
+            type: head[3],
+            flags: head[4],
+            stream: stream,
+            payload: buffer.readBytes(length: length) ?? []
+        )
     }
 }
 
@@ -242,7 +264,10 @@ struct RawListener {
             .bind(host: "127.0.0.1", port: 0).get()
         let port = UInt16(channel.localAddress?.port ?? 0)
         return RawListener(
-            channel: channel, accepted: accepted, address: EndpointAddress(host: "127.0.0.1", port: port))
+            channel: channel,
+            accepted: accepted,
+            address: EndpointAddress(host: "127.0.0.1", port: port)
+        )
     }
 
     func accept() async -> RawPeer? {
@@ -299,13 +324,23 @@ private final class HeaderInflater {
                 var pair = nghttp2_nv()
                 var flags: Int32 = 0
                 let input = UnsafeBufferPointer(rebasing: rest)
-                let read = nghttp2_hd_inflate_hd2(inflater, &pair, &flags, input.baseAddress, input.count, 1)
+                let read = nghttp2_hd_inflate_hd2(
+                    inflater,
+                    &pair,
+                    &flags,
+                    input.baseAddress,
+                    input.count,
+                    1
+                )
                 guard read >= 0 else { break }
                 rest = rest.dropFirst(read)
                 if flags & Int32(NGHTTP2_HD_INFLATE_EMIT.rawValue) != 0 {
                     let name = UnsafeBufferPointer(start: pair.name, count: pair.namelen)
                     let value = UnsafeBufferPointer(start: pair.value, count: pair.valuelen)
-                    fields[String(decoding: name, as: UTF8.self)] = String(decoding: value, as: UTF8.self)
+                    fields[String(decoding: name, as: UTF8.self)] = String(
+                        decoding: value,
+                        as: UTF8.self
+                    )
                 }
                 if flags & Int32(NGHTTP2_HD_INFLATE_FINAL.rawValue) != 0 { break }
             }

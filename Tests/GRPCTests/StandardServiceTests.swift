@@ -14,14 +14,22 @@ struct HealthServiceTests {
         let health = HealthService()
         health.set(.serving)
         health.set(.notServing, for: "a.B")
-        try await Loopback.run(methods: { health.register(in: &$0) }, body: { try await body($0, health) })
+        try await Loopback.run(
+            methods: { health.register(in: &$0) },
+            body: { try await body($0, health) }
+        )
     }
 
     @Test func `a check tells the status of the server and of each service`() async throws {
         try await withHealth { loopback, _ in
-            let server: Response = try await loopback.client.unary("/grpc.health.v1.Health/Check", Request())
+            let server: Response = try await loopback.client.unary(
+                "/grpc.health.v1.Health/Check",
+                Request()
+            )
             let service: Response = try await loopback.client.unary(
-                "/grpc.health.v1.Health/Check", Request.with { $0.service = "a.B" })
+                "/grpc.health.v1.Health/Check",
+                Request.with { $0.service = "a.B" }
+            )
             #expect(server.status == .serving)
             #expect(service.status == .notServing)
         }
@@ -31,7 +39,9 @@ struct HealthServiceTests {
         try await withHealth { loopback, _ in
             let error = await grpcError {
                 let _: Response = try await loopback.client.unary(
-                    "/grpc.health.v1.Health/Check", Request.with { $0.service = "no.Such" })
+                    "/grpc.health.v1.Health/Check",
+                    Request.with { $0.service = "no.Such" }
+                )
             }
             #expect(error == GRPCError(.notFound, "unknown service no.Such"))
         }
@@ -40,7 +50,9 @@ struct HealthServiceTests {
     @Test func `the list has every status`() async throws {
         try await withHealth { loopback, _ in
             let list: Grpc_Health_V1_HealthListResponse = try await loopback.client.unary(
-                "/grpc.health.v1.Health/List", Grpc_Health_V1_HealthListRequest())
+                "/grpc.health.v1.Health/List",
+                Grpc_Health_V1_HealthListRequest()
+            )
             #expect(list.statuses.mapValues(\.status) == ["": .serving, "a.B": .notServing])
         }
     }
@@ -76,7 +88,8 @@ struct ReflectionServiceTests {
             },
             body: { loopback in
                 let call = try await loopback.client.open(
-                    "/grpc.reflection.\(version).ServerReflection/ServerReflectionInfo")
+                    "/grpc.reflection.\(version).ServerReflection/ServerReflectionInfo"
+                )
                 for question in questions {
                     try await call.write(GRPCFrame(question))
                     answers.append(try Response(grpcMessage: try #require(try await call.next())))
@@ -84,7 +97,8 @@ struct ReflectionServiceTests {
                 await call.finishWriting()
                 let end = try await call.next()
                 #expect(end == nil)
-            })
+            }
+        )
         return answers
     }
 

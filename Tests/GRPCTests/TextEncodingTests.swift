@@ -62,7 +62,8 @@ struct Base64Tests {
 
     // The vectors of RFC 4648, section 10.
     @Test(arguments: [
-        ("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("fooba", "Zm9vYmE"),
+        ("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"),
+        ("fooba", "Zm9vYmE"),
         ("foobar", "Zm9vYmFy"),
     ])
     func `the vectors of the RFC agree, with and without padding`(plain: String, encoded: String) {
@@ -109,7 +110,9 @@ struct GRPCTimeoutTests {
         #expect(parse("99999999H") == .seconds(99_999_999 * 3600))
     }
 
-    @Test(arguments: ["", "1", "S", "1s", "1h", "-1S", "+1S", "1.5S", " 1S", "1S ", "123456789S", "1SS", "١S"])
+    @Test(arguments: [
+        "", "1", "S", "1s", "1h", "-1S", "+1S", "1.5S", " 1S", "1S ", "123456789S", "1SS", "١S",
+    ])
     func `what is malformed is refused`(text: String) {
         #expect(parse(text) == nil)
     }
@@ -132,7 +135,8 @@ struct GRPCTimeoutTests {
         let attoseconds = Int64.random(in: 0..<1_000_000_000_000_000_000, using: &random)
         let timeout = Duration(
             secondsComponent: (Int64(1) << seconds) - 1,
-            attosecondsComponent: attoseconds >> Int64.random(in: 0...59, using: &random))
+            attosecondsComponent: attoseconds >> Int64.random(in: 0...59, using: &random)
+        )
         let text = GRPCTimeout.format(timeout)
         let read = try #require(parse(text), "seed \(seed): \(text)")
         #expect(read >= timeout, "seed \(seed): \(text)")

@@ -18,15 +18,24 @@ final class EmbeddedPair {
     /// What each accepted stream does when its headers are in.
     var onRequest: (StreamRecorder) -> Void = { _ in }
 
-    init(client clientConfiguration: HTTP2Configuration, server serverConfiguration: HTTP2Configuration) throws {
+    init(
+        client clientConfiguration: HTTP2Configuration,
+        server serverConfiguration: HTTP2Configuration
+    ) throws {
         let executor = EventLoopExecutor(eventLoop: loop)
         let acceptor = Acceptor()
         self.server = HTTP2Connection(
-            acceptingOn: executor, configuration: serverConfiguration, counters: serverCounters,
-            accept: { acceptor.accept($0) })
+            acceptingOn: executor,
+            configuration: serverConfiguration,
+            counters: serverCounters,
+            accept: { acceptor.accept($0) }
+        )
         self.client = HTTP2Connection(
-            openingOn: executor, configuration: clientConfiguration, counters: clientCounters,
-            delegate: events)
+            openingOn: executor,
+            configuration: clientConfiguration,
+            counters: clientCounters,
+            delegate: events
+        )
         self.clientChannel = EmbeddedChannel(loop: loop)
         self.serverChannel = EmbeddedChannel(loop: loop)
         acceptor.pair = self
@@ -79,7 +88,9 @@ final class EmbeddedPair {
     /// Opens a stream from the client's side.
     func open(_ headers: HeaderBlock = .request, endStream: Bool = false) -> StreamRecorder? {
         let recorder = StreamRecorder()
-        guard let stream = client.open(headers, endStream: endStream, delegate: recorder) else { return nil }
+        guard let stream = client.open(headers, endStream: endStream, delegate: recorder) else {
+            return nil
+        }
         recorder.stream = stream
         return recorder
     }

@@ -19,13 +19,15 @@ struct HTTP2BadPeerTests {
         init(_ configuration: HTTP2Configuration = HTTP2Configuration()) throws {
             let loop = EmbeddedEventLoop()
             let connection = HTTP2Connection(
-                acceptingOn: EventLoopExecutor(eventLoop: loop), configuration: configuration,
+                acceptingOn: EventLoopExecutor(eventLoop: loop),
+                configuration: configuration,
                 counters: counters,
                 accept: { stream in
                     let recorder = StreamRecorder()
                     recorder.stream = stream
                     return recorder
-                })
+                }
+            )
             self.channel = EmbeddedChannel(loop: loop)
             try channel.pipeline.syncOperations.addHandler(connection)
             try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
@@ -37,7 +39,9 @@ struct HTTP2BadPeerTests {
         }
     }
 
-    @Test(arguments: ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\u{16}\u{3}\u{1}", "x", "PRI * HTTP/2.0\r\n\r\nXX"])
+    @Test(arguments: [
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\u{16}\u{3}\u{1}", "x", "PRI * HTTP/2.0\r\n\r\nXX",
+    ])
     func `bytes that are no preface close the connection and are counted`(text: String) throws {
         let server = try Server()
         try server.receive(Array(text.utf8))

@@ -26,7 +26,9 @@ struct HTTP2FlowControlTests {
         return sent
     }
 
-    @Test func `a reader that does not read stops the writer at the window and the watermark`() throws {
+    @Test func `a reader that does not read stops the writer at the window and the watermark`()
+        throws
+    {
         let pair = try pair()
         pair.onRequest = { $0.consumes = false }
         try pair.exchange()

@@ -60,8 +60,11 @@ struct HTTP2ShutdownTests {
     @Test func `a shutdown before the channel is active closes it`() throws {
         let loop = EmbeddedEventLoop()
         let connection = HTTP2Connection(
-            acceptingOn: EventLoopExecutor(eventLoop: loop), configuration: HTTP2Configuration(),
-            counters: ConnectionCounters(), accept: { _ in StreamRecorder() })
+            acceptingOn: EventLoopExecutor(eventLoop: loop),
+            configuration: HTTP2Configuration(),
+            counters: ConnectionCounters(),
+            accept: { _ in StreamRecorder() }
+        )
         let channel = EmbeddedChannel(loop: loop)
         try channel.pipeline.syncOperations.addHandler(connection)
         let closed = channel.closeFuture
@@ -103,7 +106,9 @@ struct HTTP2ShutdownTests {
         pair.loop.advanceTime(by: .seconds(10))
         // A PING frame: 8 bytes, type 6, no flags, stream 0.
         #expect(probe.map { Array($0.readableBytesView.prefix(9)) } == [0, 0, 8, 6, 0, 0, 0, 0, 0])
-        #expect(pair.accepted.first?.end == .connectionLost("the peer did not answer a keepalive PING"))
+        #expect(
+            pair.accepted.first?.end == .connectionLost("the peer did not answer a keepalive PING")
+        )
         #expect(pair.serverCounters.values["http2_keepalive_timeouts"] == 1)
         #expect(call.end == nil)
     }

@@ -19,7 +19,9 @@ struct HTTP2StreamTests {
         #expect(served.headers.first?.first(":path") == "/a/b")
         #expect(String(decoding: served.body, as: UTF8.self) == "question")
         #expect(served.hasEnded && served.end == .finished)
-        #expect(call.headers.map { $0.first(":status") ?? $0.first("grpc-status") } == ["200", "0"])
+        #expect(
+            call.headers.map { $0.first(":status") ?? $0.first("grpc-status") } == ["200", "0"]
+        )
         #expect(String(decoding: call.body, as: UTF8.self) == "answer")
         #expect(call.hasEnded && call.end == .finished)
         #expect(pair.client.liveStreams == 0 && pair.server.liveStreams == 0)
@@ -77,7 +79,9 @@ struct HTTP2StreamTests {
         pair.loop.run()
         var byReference = 0
         while let bytes = try pair.clientChannel.readOutbound(as: ByteBuffer.self) {
-            let isShared = bytes.withUnsafeReadableBytes { shared.contains(UInt(bitPattern: $0.baseAddress)) }
+            let isShared = bytes.withUnsafeReadableBytes {
+                shared.contains(UInt(bitPattern: $0.baseAddress))
+            }
             if isShared { byReference += bytes.readableBytes }
             try pair.serverChannel.writeInbound(bytes)
         }
@@ -133,7 +137,9 @@ struct HTTP2StreamTests {
         pair.onRequest = {
             $0.stream?.respond(.ok)
             let value = String(repeating: "x", count: 100_000)
-            $0.stream?.finish(trailers: HeaderBlock([("grpc-status", "13"), ("grpc-message", value)]))
+            $0.stream?.finish(
+                trailers: HeaderBlock([("grpc-status", "13"), ("grpc-message", value)])
+            )
         }
         let call = try #require(pair.open())
         try pair.exchange()

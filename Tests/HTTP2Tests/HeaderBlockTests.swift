@@ -6,7 +6,9 @@ struct HeaderBlockTests {
     private func fields(_ block: HeaderBlock) -> [String] {
         var fields: [String] = []
         block.forEach { name, value in
-            fields.append("\(String(decoding: name, as: UTF8.self))=\(String(decoding: value, as: UTF8.self))")
+            fields.append(
+                "\(String(decoding: name, as: UTF8.self))=\(String(decoding: value, as: UTF8.self))"
+            )
         }
         return fields
     }

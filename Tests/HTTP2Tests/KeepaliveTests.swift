@@ -4,7 +4,9 @@ import Testing
 @testable import HTTP2
 
 struct KeepaliveTests {
-    private func second(_ seconds: Int64) -> NIODeadline { .uptimeNanoseconds(0) + .seconds(seconds) }
+    private func second(_ seconds: Int64) -> NIODeadline {
+        .uptimeNanoseconds(0) + .seconds(seconds)
+    }
 
     private func keepalive() -> Keepalive {
         Keepalive(interval: .seconds(30), timeout: .seconds(10), now: second(0))

@@ -8,7 +8,10 @@ struct OutboundQueueTests {
     private let limit = OutboundQueue.minimumReferencedBytes
 
     /// What frames of `frameBytes` carry until the queue has nothing more.
-    private func drain(_ queue: inout OutboundQueue, frameBytes: Int) -> (bytes: [UInt8], frames: [Int]) {
+    private func drain(
+        _ queue: inout OutboundQueue,
+        frameBytes: Int
+    ) -> (bytes: [UInt8], frames: [Int]) {
         var bytes: [UInt8] = []
         var frames: [Int] = []
         let frame = UnsafeMutableRawBufferPointer.allocate(byteCount: frameBytes, alignment: 1)
@@ -79,7 +82,10 @@ struct OutboundQueueTests {
         var expected: [UInt8] = []
         var sent: [UInt8] = []
         for _ in 0..<30 {
-            let count = Int.random(in: 0...(Bool.random(using: &random) ? 50 : 12_000), using: &random)
+            let count = Int.random(
+                in: 0...(Bool.random(using: &random) ? 50 : 12_000),
+                using: &random
+            )
             let part = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
             queue.append(ByteBuffer(bytes: part))
             expected += part
