@@ -162,8 +162,8 @@ let package = Package(
         tests(
             "GRPCTests",
             [
-                "CAllocationCounter", "CNghttp2", "GRPC", "GRPCAPI", "HTTP2", "Primitives", logging,
-                nioCore, nioPosix, protobuf,
+                "CAllocationCounter", "CNghttp2", "GRPC", "GRPCAPI", "HTTP2", "Primitives",
+                lifecycle, logging, nioCore, nioPosix, protobuf,
             ]
         ),
         tests("HTTP2Tests", ["CNghttp2", "HTTP2", "Primitives", nioCore, nioEmbedded]),

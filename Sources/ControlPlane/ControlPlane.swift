@@ -99,7 +99,7 @@ package struct ControlPlane: Sendable {
         // The last one is shut down first: the registry ends its streams before the server could
         // break them, so that no worker is taken for dead.
         let services = ServiceGroup(
-            services: [server, discovery, registry],
+            services: [server, health, discovery, registry],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

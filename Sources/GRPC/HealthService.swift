@@ -1,8 +1,12 @@
 import GRPCAPI
+import ServiceLifecycle
 import Synchronization
 
 /// The health checking service of gRPC, `grpc.health.v1.Health`.
-package final class HealthService: Sendable {
+///
+/// As a service of the group it says NOT_SERVING for everything once that shuts down, and ends the
+/// watches, which nothing else would end.
+package final class HealthService: Service {
     package enum Status: Sendable {
         case serving
         case notServing
@@ -12,6 +16,7 @@ package final class HealthService: Sendable {
         var statuses: [String: Status] = [:]
         var watchers: [UInt64: AsyncStream<Void>.Continuation] = [:]
         var lastWatcher: UInt64 = 0
+        var isStopped = false
     }
 
     private static let name = "grpc.health.v1.Health"
@@ -29,6 +34,20 @@ package final class HealthService: Sendable {
             return state.watchers.values.map { $0 }
         }
         for watcher in watchers { watcher.yield() }
+    }
+
+    package func run() async throws {
+        try await gracefulShutdown()
+        let watchers = state.withLock { state in
+            state.isStopped = true
+            for service in state.statuses.keys { state.statuses[service] = .notServing }
+            return state.watchers.values.map { $0 }
+        }
+        // What was yielded before is still delivered, so each watcher hears of the change first.
+        for watcher in watchers {
+            watcher.yield()
+            watcher.finish()
+        }
     }
 
     package func register(in methods: inout MethodTable) {
@@ -72,6 +91,9 @@ package final class HealthService: Sendable {
             bufferingPolicy: .bufferingNewest(1)
         )
         let id = try state.withLock { state in
+            guard !state.isStopped else {
+                throw GRPCError(.unavailable, "the server stops")
+            }
             guard state.watchers.count < Self.maximumWatchers else {
                 throw GRPCError(
                     .resourceExhausted,
@@ -92,7 +114,8 @@ package final class HealthService: Sendable {
             last = current
             try await responses.write(.with { $0.status = current })
         }
-        throw CancellationError()
+        try Task.checkCancellation()
+        throw GRPCError(.unavailable, "the server stops")
     }
 }
 

@@ -2,7 +2,10 @@ package import NIOCore
 
 /// The bounds of one HTTP/2 connection, for either side.
 package struct HTTP2Configuration: Sendable {
-    /// Streams that the peer may have open at once; more are refused with REFUSED_STREAM.
+    /// Streams that the peer may have open at once.
+    ///
+    /// More are refused with REFUSED_STREAM before the peer has acknowledged the limit; afterwards
+    /// they are its fault and end the connection.
     package var maximumConcurrentStreams: UInt32 = 1024
     /// Bytes of one header list, 32 more for each field (RFC 9113, section 6.5.2).
     package var maximumHeaderListBytes = 16 * 1024
@@ -14,7 +17,14 @@ package struct HTTP2Configuration: Sendable {
     package var writeHighWatermarkBytes = 64 * 1024
     /// Acknowledgements (PING, SETTINGS) that may wait for a peer that does not read.
     package var maximumQueuedAcknowledgements = 1000
+    /// RST_STREAMs that the peer may send at once, and then each second (CVE-2023-44487).
+    ///
+    /// The library's own 1,000 and 33 are too few for a sidecar whose calls all time out at once.
+    package var maximumResetBurst: UInt64 = 10_000
+    package var maximumResetsPerSecond: UInt64 = 1_000
     /// Silence after which a PING is sent; nil sends none.
+    ///
+    /// A client sends them only while it has calls open.
     package var keepaliveInterval: TimeAmount? = .seconds(30)
     /// Silence after that PING which ends the connection.
     package var keepaliveTimeout: TimeAmount = .seconds(10)

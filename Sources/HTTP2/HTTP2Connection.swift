@@ -368,8 +368,11 @@ package final class HTTP2Connection: ChannelInboundHandler {
     }
 
     private func keepaliveTimerFired() {
+        // gRPC servers answer PINGs on a connection without calls with "too_many_pings"
+        // (gRFC A8), so a client keeps quiet there.
+        let mayPing = role == .server || !streams.isEmpty
         guard let session, let context,
-            let action = keepalive?.timerFired(now: context.eventLoop.now)
+            let action = keepalive?.timerFired(now: context.eventLoop.now, mayPing: mayPing)
         else { return }
         switch action {
         case .wait(let deadline):

@@ -41,11 +41,13 @@ struct Keepalive {
         state = .listening
     }
 
-    mutating func timerFired(now: NIODeadline) -> OnTimer {
+    /// - Parameter mayPing: false leaves a silent peer alone for another interval.
+    mutating func timerFired(now: NIODeadline, mayPing: Bool = true) -> OnTimer {
         switch state {
         case .listening:
             let due = lastHeard + interval
             if now < due { return .wait(until: due) }
+            guard mayPing else { return .wait(until: now + interval) }
             state = .probing(since: now)
             return .ping(thenWaitUntil: now + timeout)
         case .probing(let since):

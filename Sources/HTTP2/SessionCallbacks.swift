@@ -165,6 +165,11 @@ extension HTTP2Connection {
         // uses.
         nghttp2_option_set_no_closed_streams(options, 1)
         nghttp2_option_set_max_outbound_ack(options, configuration.maximumQueuedAcknowledgements)
+        nghttp2_option_set_stream_reset_rate_limit(
+            options,
+            configuration.maximumResetBurst,
+            configuration.maximumResetsPerSecond
+        )
         return options
     }
 

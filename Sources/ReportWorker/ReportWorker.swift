@@ -115,7 +115,7 @@ package struct ReportWorker: Sendable {
         )
         // The registration is shut down first and so drains while the server still serves.
         let services = ServiceGroup(
-            services: [server, registration],
+            services: [server, health, registration],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

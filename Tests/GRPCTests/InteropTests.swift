@@ -40,8 +40,7 @@ struct InteropTests {
                 }
                 #expect(failures == [])
                 #expect(scenarios == 13)
-                // The deadline and the cancellation have both reached their handlers.
-                await cancelled.next()
+                // The cancellation has reached its handler.
                 await cancelled.next()
             }
         )
@@ -132,20 +131,21 @@ struct InteropTests {
         }
     }
 
-    @Test func `deadlines and cancellation reach a grpcio server`() async throws {
+    @Test func `cancellation reaches a grpcio server and a deadline holds without it`() async throws
+    {
         try await withServer { client, lines in
-            let late = await grpcError {
-                _ = try await call(client, "Wait", "x", timeout: .milliseconds(300))
-            }
-            let first = [await lines.next(), await lines.next()]
             let waiting = try await client.open("/test.Echo/Wait")
             try await waiting.write("x")
             await waiting.finishWriting()
             let message = try await waiting.next()
             waiting.cancel()
-            let second = [await lines.next(), await lines.next()]
+            let events = [await lines.next(), await lines.next()]
+            // Whether the server sees anything of this call before its deadline is a matter of luck.
+            let late = await grpcError {
+                _ = try await call(client, "Wait", "x", timeout: .milliseconds(300))
+            }
             #expect(late?.code == .deadlineExceeded)
-            #expect(first == ["waiting", "ended"] && second == ["waiting", "ended"])
+            #expect(events == ["waiting", "ended"])
             #expect(message.map { String(buffer: $0) } == "first")
         }
     }

@@ -1,7 +1,9 @@
 import Foundation
 import GRPC
 import GRPCAPI
+import Logging
 import NIOCore
+import ServiceLifecycle
 import SwiftProtobuf
 import Testing
 
@@ -69,6 +71,24 @@ struct HealthServiceTests {
             }
             call.cancel()
             #expect(seen == [.serviceUnknown, .serving, .notServing])
+        }
+    }
+
+    @Test func `a watch that is open when the server stops is told so and ended`() async throws {
+        try await withHealth { loopback, health in
+            let call = try await loopback.client.open("/grpc.health.v1.Health/Watch")
+            try await call.write(GRPCFrame(Request()))
+            await call.finishWriting()
+            let before = try Response(grpcMessage: try #require(try await call.next())).status
+            let group = ServiceGroup(services: [health], logger: Logger(label: "test"))
+            async let stopped: Void = group.run()
+            await group.triggerGracefulShutdown()
+            let after = try Response(grpcMessage: try #require(try await call.next())).status
+            let end = await #expect(throws: GRPCError.self) { try await call.next() }
+            try await stopped
+            #expect(before == .serving)
+            #expect(after == .notServing)
+            #expect(end?.code == .unavailable)
         }
     }
 }

@@ -35,6 +35,14 @@ struct KeepaliveTests {
         #expect(action == .wait(until: second(65)))
     }
 
+    @Test func `a silent peer is left alone while there is no call to keep alive`() {
+        var keepalive = keepalive()
+        let idle = keepalive.timerFired(now: second(30), mayPing: false)
+        let busy = keepalive.timerFired(now: second(60), mayPing: true)
+        #expect(idle == .wait(until: second(60)))
+        #expect(busy == .ping(thenWaitUntil: second(70)))
+    }
+
     @Test func `a timer that fires early waits for the rest`() {
         var keepalive = keepalive()
         let listening = keepalive.timerFired(now: second(29))
