@@ -6,8 +6,7 @@ package import NIOCore
 /// Handlers get it as their context. Reading and writing are `async` and always happen on the
 /// call's event loop; a handler that is on another executor is taken there and back.
 // SAFETY (@unchecked Sendable): every stored `var` is touched on `eventLoop` only. The delegate
-// methods are called there; the `async` ones go there first (`onEventLoop`); the synchronous ones
-// check it.
+// methods are called there; the `async` ones go there first; the synchronous ones check it.
 package final class ServerCall: @unchecked Sendable {
     private enum Response {
         case notStarted
@@ -58,7 +57,7 @@ package final class ServerCall: @unchecked Sendable {
             return
         case .notStarted:
             response = .ended
-            var block = HeaderBlock.responseHeaders(core)
+            var block = core.plainResponseHeaders
             appendStatus(status, to: &block)
             stream.respond(block, endStream: true)
         case .headersSent:
@@ -120,7 +119,7 @@ package final class ServerCall: @unchecked Sendable {
     package func sendInitialMetadata(_ metadata: Metadata) {
         eventLoop.preconditionInEventLoop()
         guard case .notStarted = response, let stream else { return }
-        var block = HeaderBlock.responseHeaders(core)
+        var block = core.plainResponseHeaders
         metadata.append(to: &block)
         response = .headersSent
         stream.respond(block)
@@ -351,8 +350,5 @@ extension ServerCall: HTTP2StreamDelegate {
 }
 
 extension HeaderBlock {
-    /// What every response begins with.
-    static func responseHeaders(_ core: ServerCore) -> HeaderBlock { core.plainResponseHeaders }
-
     static let okTrailers = HeaderBlock([("grpc-status", "0")])
 }

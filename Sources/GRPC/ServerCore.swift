@@ -19,6 +19,7 @@ final class ServerCore: Sendable {
     let methods: MethodTable
     let logger: Logger
     let counters = CallCounters()
+    /// What every response begins with.
     let plainResponseHeaders = HeaderBlock([
         (":status", "200"), ("content-type", "application/grpc"),
         ("grpc-accept-encoding", "identity"),

@@ -35,21 +35,22 @@ struct BackPressureTests {
         let bytes = Atomic<Int>(0)
     }
 
+    /// Writes for as long as it is let, and counts what it got rid of.
+    private static func flood(counting written: Counter) -> MethodHandler {
+        .streaming { call in
+            while true {
+                try await call.write(chunk)
+                written.bytes.wrappingAdd(chunkBytes, ordering: .relaxed)
+            }
+        }
+    }
+
     @Test func `a client that does not read stops the server's handler`() async throws {
         let written = Counter()
         try await Loopback.run(
             methods: { methods in
                 EchoMethods.register(in: &methods)
-                methods.add(
-                    "test.Flood",
-                    "Write",
-                    .streaming { call in
-                        while true {
-                            try await call.write(Self.chunk)
-                            written.bytes.wrappingAdd(Self.chunkBytes, ordering: .relaxed)
-                        }
-                    }
-                )
+                methods.add("test.Flood", "Write", Self.flood(counting: written))
             },
             body: { loopback in
                 let call = try await loopback.client.open("/test.Flood/Write")
@@ -136,16 +137,7 @@ struct BackPressureTests {
         try await Loopback.run(
             methods: { methods in
                 EchoMethods.register(in: &methods)
-                methods.add(
-                    "test.Flood",
-                    "Write",
-                    .streaming { call in
-                        while true {
-                            try await call.write(Self.chunk)
-                            written.bytes.wrappingAdd(Self.chunkBytes, ordering: .relaxed)
-                        }
-                    }
-                )
+                methods.add("test.Flood", "Write", Self.flood(counting: written))
             },
             body: { loopback in
                 var calls: [ClientCall] = []

@@ -220,10 +220,9 @@ struct CallEndTests {
 
     @Test func `an address that refuses is named and the next one is used`() async throws {
         try await Loopback.run(methods: { EchoMethods.register(in: &$0) }) { loopback in
-            // A port that was free a moment ago.
-            let listener = try await RawListener.start()
-            await listener.stop()
-            let nobody = listener.address
+            let refusing = try RefusingAddress()
+            defer { withExtendedLifetime(refusing) {} }
+            let nobody = refusing.address
             let group = MultiThreadedEventLoopGroup.singleton
             let lonely = GRPCClient(
                 addresses: [nobody],
