@@ -1,3 +1,4 @@
+import HTTP2
 package import NIOCore
 
 /// How one method is served.
@@ -61,9 +62,9 @@ package struct MethodTable: Sendable {
     func find(_ path: UnsafeRawBufferPointer) -> MethodHandler? {
         var slot = Self.hash(path) & (slots.count - 1)
         while slots[slot] != 0 {
-            let entry = entries[Int(slots[slot]) - 1]
-            if entry.path.count == path.count, entry.path.elementsEqual(path) {
-                return entry.handler
+            let index = Int(slots[slot]) - 1
+            if entries[index].path.withUnsafeBytes({ $0.equals(path) }) {
+                return entries[index].handler
             }
             slot = (slot + 1) & (slots.count - 1)
         }

@@ -22,6 +22,8 @@ package final class ServerCall: @unchecked Sendable {
     private var response = Response.notStarted
     private var inbox: MessageInbox
     private var task: Task<Void, Never>?
+    /// The handler has returned or thrown: nobody is left to cancel.
+    private var isHandlerDone = false
     private var inline: (any InlineStreamHandler)?
     private var writeGate = WriteGate()
     private var deadlineTimer: Scheduled<Void>?
@@ -237,13 +239,14 @@ extension ServerCall: HTTP2StreamDelegate {
         case .unary, .inlineUnary:
             break
         case .streaming(let body):
-            task = Task(executorPreference: executor) {
+            task = Task.immediate(executorPreference: executor) {
                 do {
                     try await body(self)
                     self.finish(.ok)
                 } catch {
                     self.fail(error)
                 }
+                self.isHandlerDone = true
             }
         case .inlineStreaming(let make):
             do {
@@ -294,7 +297,7 @@ extension ServerCall: HTTP2StreamDelegate {
         switch handler {
         case .unary(let body):
             let message = try takeOnlyMessage()
-            task = Task(executorPreference: executor) {
+            task = Task.immediate(executorPreference: executor) {
                 do {
                     let frame = try await body(message, self)
                     self.send(frame)
@@ -302,6 +305,7 @@ extension ServerCall: HTTP2StreamDelegate {
                 } catch {
                     self.fail(error)
                 }
+                self.isHandlerDone = true
             }
         case .inlineUnary(let body):
             let frame = try body(takeOnlyMessage(), self)
@@ -337,14 +341,17 @@ extension ServerCall: HTTP2StreamDelegate {
         let inline = inline
         self.inline = nil
         inline?.closed()
-        abandon(GRPCError(.cancelled, "the client has gone"))
+        abandon(Self.clientGone)
     }
+
+    /// Made once: nearly every call ends with it, though hardly any handler sees it.
+    private static let clientGone: any Error = GRPCError(.cancelled, "the client has gone")
 
     /// Wakes and cancels whatever still works on the call.
     private func abandon(_ error: any Error) {
         inbox.fail(error)
         writeGate.fail(error)
-        task?.cancel()
+        if !isHandlerDone { task?.cancel() }
         task = nil
     }
 }

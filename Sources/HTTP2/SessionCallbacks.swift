@@ -13,7 +13,7 @@ private struct SessionTemplate: @unchecked Sendable {
         nghttp2_session_callbacks_new(&callbacks)
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, user in
             guard let frame else { return 0 }
-            connection(user).headersBegan(frame)
+            withConnection(user) { $0.headersBegan(frame) }
             return 0
         }
         nghttp2_session_callbacks_set_on_header_callback(callbacks) {
@@ -25,9 +25,7 @@ private struct SessionTemplate: @unchecked Sendable {
             valueLength,
             _,
             user in
-            // Called for each field of each request, so the connection is not even retained.
-            guard let user else { return 0 }
-            Unmanaged<HTTP2Connection>.fromOpaque(user)._withUnsafeGuaranteedRef {
+            withConnection(user) {
                 $0.headerReceived(
                     UnsafeRawBufferPointer(start: name, count: nameLength),
                     UnsafeRawBufferPointer(start: value, count: valueLength)
@@ -37,7 +35,7 @@ private struct SessionTemplate: @unchecked Sendable {
         }
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
             guard let frame else { return 0 }
-            connection(user).frameReceived(frame)
+            withConnection(user) { $0.frameReceived(frame) }
             return 0
         }
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
@@ -63,12 +61,14 @@ private struct SessionTemplate: @unchecked Sendable {
             code,
             user in
             guard let stream = stream(session, streamID) else { return 0 }
-            connection(user).streamClosed(stream, code: HTTP2ErrorCode(rawValue: code))
+            withConnection(user) {
+                $0.streamClosed(stream, code: HTTP2ErrorCode(rawValue: code))
+            }
             return 0
         }
         nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { session, frame, user in
             guard let frame else { return 0 }
-            connection(user).frameSent(frame)
+            withConnection(user) { $0.frameSent(frame) }
             return 0
         }
         nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) {
@@ -99,19 +99,24 @@ private struct SessionTemplate: @unchecked Sendable {
             guard let frame, let pointer = source?.pointee.ptr else { return 0 }
             let stream = Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
             assert(frame.pointee.data.padlen == 0, "we never ask for padding")
-            connection(user).writeReferenced(
-                header: UnsafeRawBufferPointer(start: header, count: 9),
-                payload: stream.takeReferencedPayload(length)
-            )
+            withConnection(user) {
+                $0.writeReferenced(
+                    header: UnsafeRawBufferPointer(start: header, count: 9),
+                    payload: stream.takeReferencedPayload(length)
+                )
+            }
             return 0
         }
         self.callbacks = callbacks
     }
 }
 
-private func connection(_ user: UnsafeMutableRawPointer?) -> HTTP2Connection {
+/// The session's connection, without retaining it: its pipeline does, and it deletes the session
+/// first.
+@inline(__always)
+private func withConnection(_ user: UnsafeMutableRawPointer?, _ body: (HTTP2Connection) -> Void) {
     guard let user else { preconditionFailure("every session is made with its connection") }
-    return Unmanaged<HTTP2Connection>.fromOpaque(user).takeUnretainedValue()
+    Unmanaged<HTTP2Connection>.fromOpaque(user)._withUnsafeGuaranteedRef(body)
 }
 
 private func stream(_ session: OpaquePointer?, _ id: Int32) -> HTTP2Stream? {
