@@ -18,6 +18,8 @@ struct MessageInbox {
     private var state = State.open
     private var waiter: UnsafeContinuation<ByteBuffer?, any Error>?
     private var unconsumedBytes = 0
+    /// Messages that came in full so far, taken or not.
+    private(set) var arrivedMessages = 0
 
     init(maximumMessageBytes: Int) {
         self.deframer = MessageDeframer(maximumMessageBytes: maximumMessageBytes)
@@ -26,7 +28,9 @@ struct MessageInbox {
     /// Takes bytes in; the result is how many of them the peer may replace at once.
     mutating func received(_ data: UnsafeRawBufferPointer) throws(GRPCError) -> Int {
         guard case .open = state else { return data.count }
+        let queued = queue.count
         try deframer.received(data, into: &queue)
+        arrivedMessages += queue.count - queued
         if waiter != nil, let message = queue.popFirst() {
             takeWaiter()?.resume(returning: message)
         }

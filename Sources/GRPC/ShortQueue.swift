@@ -12,6 +12,8 @@ struct ShortQueue<Element> {
     @inline(__always)
     var isEmpty: Bool { head == nil }
 
+    var count: Int { head == nil ? 0 : 1 + rest.count }
+
     @inline(__always)
     mutating func append(_ element: Element) {
         if head == nil {
