@@ -30,6 +30,10 @@ package final class ClientCall: @unchecked Sendable {
     }
 
     private var eventLoop: any EventLoop { executor.eventLoop }
+
+    /// Told before the call is opened when a message interceptor wants to see what arrives.
+    func noteSizes() { inbox.noteSizes() }
+
     var executorNumber: Int { executor.number }
 
     /// Called once, on the event loop, with the stream that was opened for the call.
@@ -98,18 +102,15 @@ package final class ClientCall: @unchecked Sendable {
         switch inbox.next() {
         case .message(let message, let bytes):
             stream?.consume(bytes)
-            if interception != nil { told(taken: message) }
             return message
         case .end: return nil
         case .fail(let error): throw error
         case .wait:
-            let message = try await withTaskCancellationHandler {
+            return try await withTaskCancellationHandler {
                 try await withUnsafeThrowingContinuation { inbox.wait($0) }
             } onCancel: {
                 self.cancel()
             }
-            if interception != nil, let message { told(taken: message) }
-            return message
         }
     }
 
@@ -200,6 +201,7 @@ extension ClientCall: HTTP2StreamDelegate {
         do {
             let consumed = try inbox.received(data)
             traffic.received(data.count, messages: inbox.arrivedMessages)
+            if interception != nil { told(received: inbox.takeSizes()) }
             stream?.consume(consumed)
         } catch {
             abort(error)

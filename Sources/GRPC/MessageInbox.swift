@@ -20,6 +20,8 @@ struct MessageInbox {
     private var unconsumedBytes = 0
     /// Messages that came in full so far, taken or not.
     private(set) var arrivedMessages = 0
+    /// The sizes of those that came since they were taken; nil when nobody wants to know.
+    private var sizes: [Int]?
 
     init(maximumMessageBytes: Int) {
         self.deframer = MessageDeframer(maximumMessageBytes: maximumMessageBytes)
@@ -31,11 +33,21 @@ struct MessageInbox {
         let queued = queue.count
         try deframer.received(data, into: &queue)
         arrivedMessages += queue.count - queued
+        if sizes != nil { queue.forEach(from: queued) { sizes?.append($0.readableBytes) } }
         if waiter != nil, let message = queue.popFirst() {
             takeWaiter()?.resume(returning: message)
         }
         unconsumedBytes += data.count
         return takeConsumable()
+    }
+
+    /// From now on `takeSizes` has something to tell.
+    mutating func noteSizes() { sizes = [] }
+
+    mutating func takeSizes() -> [Int] {
+        guard let sizes, !sizes.isEmpty else { return [] }
+        self.sizes = []
+        return sizes
     }
 
     /// The peer will send no more; a client's call may have ended with an error.

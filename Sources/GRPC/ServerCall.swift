@@ -51,6 +51,7 @@ package final class ServerCall: @unchecked Sendable {
         self.executor = executor
         self.stream = stream
         self.inbox = MessageInbox(maximumMessageBytes: core.configuration.maximumMessageBytes)
+        if !core.interceptors.ofMessages.isEmpty { inbox.noteSizes() }
     }
 
     package var eventLoop: any EventLoop { executor.eventLoop }
@@ -212,20 +213,17 @@ package final class ServerCall: @unchecked Sendable {
         switch inbox.next() {
         case .message(let message, let bytes):
             stream?.consume(bytes)
-            told(taken: message)
             return message
         case .end: return nil
         case .fail(let error): throw error
         case .wait:
-            let message = try await withTaskCancellationHandler {
+            return try await withTaskCancellationHandler {
                 try await withUnsafeThrowingContinuation { inbox.wait($0) }
             } onCancel: {
                 self.eventLoop.execute {
                     self.executor.batch { self.inbox.fail(CancellationError()) }
                 }
             }
-            if let message { told(taken: message) }
-            return message
         }
     }
 }
@@ -305,6 +303,7 @@ extension ServerCall: HTTP2StreamDelegate {
             do {
                 let consumed = try inbox.received(data)
                 traffic.received(data.count, messages: inbox.arrivedMessages)
+                told(received: inbox.takeSizes())
                 stream?.consume(consumed)
                 try deliverInline()
             } catch {
@@ -320,7 +319,6 @@ extension ServerCall: HTTP2StreamDelegate {
         guard let inline else { return }
         while case .message(let message, let bytes) = inbox.next() {
             stream?.consume(bytes)
-            told(taken: message)
             try inline.received(message)
         }
     }
@@ -371,7 +369,6 @@ extension ServerCall: HTTP2StreamDelegate {
         guard case .end = inbox.next() else {
             throw GRPCError(.internal, "a unary call came with more than one message")
         }
-        told(taken: message)
         return message
     }
 

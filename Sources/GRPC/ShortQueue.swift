@@ -30,6 +30,12 @@ struct ShortQueue<Element> {
         return first
     }
 
+    /// Shows what is in the queue, without the first `skipped`.
+    func forEach(from skipped: Int, _ body: (Element) -> Void) {
+        if skipped == 0, let head { body(head) }
+        for element in rest.dropFirst(max(0, skipped - 1)) { body(element) }
+    }
+
     mutating func removeAll() {
         head = nil
         rest.removeAll()

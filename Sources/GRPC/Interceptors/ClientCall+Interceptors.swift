@@ -37,6 +37,7 @@ extension ClientCall {
             path: path,
             deadline: deadline
         )
+        if !interceptors.ofMessages.isEmpty { noteSizes() }
         for (index, interceptor) in interceptors.all.enumerated() {
             interception?.started = index + 1
             try interceptor.started(self, &metadata)
@@ -57,10 +58,12 @@ extension ClientCall {
         }
     }
 
-    func told(taken message: MessageBytes) {
-        guard let interception else { return }
-        for interceptor in interception.interceptors.ofMessages {
-            interceptor.received(messageBytes: message.readableBytes, self)
+    func told(received sizes: [Int]) {
+        guard let interception, !sizes.isEmpty else { return }
+        for size in sizes {
+            for interceptor in interception.interceptors.ofMessages {
+                interceptor.received(messageBytes: size, self)
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ extension ClientInterceptor {
 package protocol ClientMessageInterceptor: ClientInterceptor {
     /// A message of so many bytes is sent.
     func sent(messageBytes: Int, _ call: ClientCall)
-    /// The call's reader takes a message of so many bytes.
+    /// A message of so many bytes has come in full; the reader may take it later.
     func received(messageBytes: Int, _ call: ClientCall)
 }
 

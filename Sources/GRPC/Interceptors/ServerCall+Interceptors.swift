@@ -29,9 +29,11 @@ extension ServerCall {
         }
     }
 
-    func told(taken message: MessageBytes) {
-        for interceptor in core.interceptors.ofMessages {
-            interceptor.received(messageBytes: message.readableBytes, self)
+    func told(received sizes: [Int]) {
+        for size in sizes {
+            for interceptor in core.interceptors.ofMessages {
+                interceptor.received(messageBytes: size, self)
+            }
         }
     }
 

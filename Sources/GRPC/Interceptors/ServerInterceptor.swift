@@ -32,7 +32,7 @@ extension ServerInterceptor {
 
 /// Also sees each message.
 package protocol ServerMessageInterceptor: ServerInterceptor {
-    /// The handler takes a message of so many bytes.
+    /// A message of so many bytes has come in full; the handler may take it later.
     func received(messageBytes: Int, _ call: ServerCall)
     /// The handler sends a message of so many bytes.
     func sent(messageBytes: Int, _ call: ServerCall)
