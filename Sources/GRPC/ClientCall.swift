@@ -30,11 +30,10 @@ package final class ClientCall: @unchecked Sendable {
     }
 
     private var eventLoop: any EventLoop { executor.eventLoop }
-
-    /// Told before the call is opened when a message interceptor wants to see what arrives.
-    func noteSizes() { inbox.noteSizes() }
-
     var executorNumber: Int { executor.number }
+
+    /// Called before the call is opened when an interceptor wants to see each message.
+    func noteSizes() { inbox.noteSizes() }
 
     /// Called once, on the event loop, with the stream that was opened for the call.
     func opened(_ stream: HTTP2Stream, deadline: CallDeadline?) {

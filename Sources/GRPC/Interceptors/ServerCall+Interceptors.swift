@@ -3,7 +3,7 @@ import NIOCore
 /// What a call's interceptors and its handler are told and given.
 extension ServerCall {
     /// What the calls that are made on behalf of this one inherit.
-    package var context: CallContext { 
+    package var context: CallContext {
         CallContext(deadline: deadline, trace: span?.context)
     }
 

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// For each method: calls begun and in flight, and by status how many ended, how long they took, and
 /// the bytes and messages they carried. A call costs two looks at the clock, ten atomic additions
-/// and no allocation. A server's methods are those of its table, where all others are "other"; a
+/// and no allocation: the first call of a method with a new status makes room for it. A server's methods are those of its table, where all others are "other"; a
 /// client's are the first `maximumMethods` that are called.
 package final class CallMetrics: Sendable {
     package struct Limits: Sendable {
@@ -69,6 +69,7 @@ package final class CallMetrics: Sendable {
 extension CallMetrics: ServerInterceptor {
     /// - Precondition: no other server has it; the methods of two would be confused.
     package func serving(_ methods: MethodTable) {
+        precondition(side == .server, "metrics of clients' calls can't count a server's")
         let wasServing = isServing.exchange(true, ordering: .relaxed)
         precondition(!wasServing, "call metrics are of one server only")
         for path in methods.paths { _ = names.number(of: path) }
@@ -90,6 +91,7 @@ extension CallMetrics: ServerInterceptor {
 
 extension CallMetrics: ClientInterceptor {
     package func started(_ call: ClientCall, _ metadata: inout Metadata) {
+        precondition(side == .client, "metrics of a server's calls can't count clients'")
         let method = names.number(of: call.path) ?? limits.maximumMethods
         tallies.started(method: method, shard: call.executorNumber)
     }

@@ -293,7 +293,9 @@ private final class ServerRecorder: ServerMessageInterceptor, ServerHandlerInter
     }
 
     func ended(_ call: ServerCall, _ status: GRPCStatus) { log.add("\(name) ended \(status.code)") }
-    func received(messageBytes: Int, _ call: ServerCall) { log.add("\(name) received \(messageBytes)") }
+    func received(messageBytes: Int, _ call: ServerCall) {
+        log.add("\(name) received \(messageBytes)")
+    }
     func sent(messageBytes: Int, _ call: ServerCall) { log.add("\(name) sent \(messageBytes)") }
 
     func around(_ call: ServerCall, _ handler: () async throws -> Void) async throws {
@@ -322,7 +324,9 @@ private final class ClientRecorder: ClientMessageInterceptor {
     }
 
     func sent(messageBytes: Int, _ call: ClientCall) { log.add("\(name) sent \(messageBytes)") }
-    func received(messageBytes: Int, _ call: ClientCall) { log.add("\(name) received \(messageBytes)") }
+    func received(messageBytes: Int, _ call: ClientCall) {
+        log.add("\(name) received \(messageBytes)")
+    }
 }
 
 private struct UnexpectedError: Error {}

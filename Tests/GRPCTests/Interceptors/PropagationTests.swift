@@ -267,7 +267,9 @@ struct PropagationTests {
         [("traceparent", "\(parent)-01"), ("traceparent", "\(parent)-01")],
         [("tracestate", "a=1")],
     ])
-    func `without one valid traceparent a new trace begins`(headers: [(String, String)])
+    func `without one valid traceparent a new trace begins`(
+        headers: [(String, String)]
+    )
         async throws
     {
         let sink = SpanBuffer()

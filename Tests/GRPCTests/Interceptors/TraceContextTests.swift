@@ -144,7 +144,9 @@ struct TraceStateTests {
         #expect(parse(full) == full)
         #expect(parse("\(long),\(full)") == full)
         #expect(parse("\(full),z=1") == full)
-        #expect(parse("a=1,\(full)") == "a=1," + full.split(separator: ",")[..<3].joined(separator: ","))
+        #expect(
+            parse("a=1,\(full)") == "a=1," + full.split(separator: ",")[..<3].joined(separator: ",")
+        )
     }
 }
 
