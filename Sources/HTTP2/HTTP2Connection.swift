@@ -45,7 +45,7 @@ package final class HTTP2Connection: ChannelInboundHandler {
     /// The stream whose header block is not complete; 0 is none.
     var pendingHeaders: Int32 = 0
     /// DATA that the streams have queued.
-    var queuedBytes = 0
+    package internal(set) var queuedBytes = 0
     /// DATA that has left those queues since the beginning.
     var bytesTaken: UInt64 = 0
     /// Streams that there have been.
@@ -411,6 +411,7 @@ package final class HTTP2Connection: ChannelInboundHandler {
         counters.connectionClosed()
         let orphans = streams
         streams = []
+        queuedBytes = 0
         for stream in orphans {
             let delegate = stream.delegate
             stream.delegate = nil
