@@ -107,7 +107,7 @@ package final class GRPCServer: Service {
         }
         guard isAccepted else {
             return try channel.pipeline.syncOperations.addHandler(
-                RefusedConnection(counters: http2Counters)
+                RefusedConnection(isPlaintext: true, counters: http2Counters)
             )
         }
         channel.closeFuture.whenComplete { _ in

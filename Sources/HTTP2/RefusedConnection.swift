@@ -2,8 +2,8 @@ package import NIOCore
 
 /// Turns away a connection that the server has no room for.
 ///
-/// The client is told in HTTP/2's words: SETTINGS, as every server begins, and GOAWAY. What it sends
-/// is not looked at.
+/// A plaintext client is told in HTTP/2's words: SETTINGS, as every server begins, and GOAWAY. One of
+/// TLS would have to be given a handshake first, and is closed. What it sends is not looked at.
 package final class RefusedConnection: ChannelInboundHandler {
     package typealias InboundIn = ByteBuffer
     package typealias OutboundOut = ByteBuffer
@@ -16,11 +16,15 @@ package final class RefusedConnection: ChannelInboundHandler {
         return settings + goaway + [0, 0, 0, 0, 0, 0, 0, code] + text
     }()
 
-    package init(counters: ConnectionCounters) {
+    private let isPlaintext: Bool
+
+    package init(isPlaintext: Bool, counters: ConnectionCounters) {
+        self.isPlaintext = isPlaintext
         counters.connectionRefused()
     }
 
     package func channelActive(context: ChannelHandlerContext) {
+        guard isPlaintext else { return context.close(promise: nil) }
         let channel = context.channel
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: Self.farewell)))
             .whenComplete { _ in channel.close(promise: nil) }
