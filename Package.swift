@@ -227,3 +227,22 @@ let package = Package(
         tests("YAMLTests", ["Primitives", "YAML"]),
     ]
 )
+
+// Fuzz targets have no main of their own: libFuzzer brings it, and scripts/fuzz the flags.
+if Context.environment["MERIDIAN_FUZZ"] != nil {
+    func fuzz(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
+        .executableTarget(
+            name: name,
+            dependencies: dependencies,
+            path: path,
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
+        )
+    }
+    package.targets += [
+        fuzz(
+            "fuzz-http2",
+            path: "Tests/Fuzz/HTTP2",
+            ["CNghttp2", "GRPC", "HTTP2", logging, nioCore, nioEmbedded]
+        )
+    ]
+}

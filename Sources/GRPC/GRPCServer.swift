@@ -131,7 +131,9 @@ package final class GRPCServer: Service {
             return true
         }
         guard isAccepted else {
-            throw GRPCError(.resourceExhausted, "the server takes no more connections")
+            return try channel.pipeline.syncOperations.addHandler(
+                RefusedConnection(isPlaintext: true, counters: http2Counters)
+            )
         }
         channel.closeFuture.whenComplete { _ in
             self.connections.withLock { _ = $0.removeValue(forKey: id) }

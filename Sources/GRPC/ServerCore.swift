@@ -8,7 +8,7 @@ package struct GRPCServerConfiguration: Sendable {
     package var http2 = HTTP2Configuration()
     /// Bytes of one message, as gRPC servers limit it by default.
     package var maximumMessageBytes = 4 * 1024 * 1024
-    /// Connections open at once; more are closed as they come.
+    /// Connections open at once; more are told so with GOAWAY and closed as they come.
     package var maximumConnections = 20_000
     /// Told of every call, in this order.
     package var interceptors: [any ServerInterceptor] = []

@@ -29,6 +29,7 @@ extension HTTP2Connection {
     func adopt(_ stream: HTTP2Stream) {
         stream.index = streams.count
         streams.append(stream)
+        streamsSoFar += 1
         counters.streamOpened()
     }
 
@@ -38,6 +39,8 @@ extension HTTP2Connection {
             last.index = stream.index
             streams[stream.index] = last
         }
+        if stream.queuedBytes > 0 { unqueued(stream.queuedBytes) }
+        if stream.id == pendingHeaders { pendingHeaders = 0 }
         if case .reset = end { counters.streamReset() }
         let delegate = stream.delegate
         stream.delegate = nil

@@ -41,12 +41,31 @@ package final class HTTP2Connection: ChannelInboundHandler {
     /// between HEADERS and its CONTINUATIONs (RFC 9113, section 6.10).
     var incomingHeaders = HeaderBlock()
     var incomingHeadersAreTooLarge = false
+    /// Bytes of a header list that is too large, as far as it has been decoded.
+    var surplusHeaderBytes = 0
+    /// The stream whose header block is not complete; 0 is none.
+    var pendingHeaders: Int32 = 0
+    /// DATA that the streams have queued.
+    package internal(set) var queuedBytes = 0
+    /// DATA that has left those queues since the beginning.
+    var bytesTaken: UInt64 = 0
+    /// Streams that there have been.
+    var streamsSoFar: UInt64 = 0
+    /// The rule that ends the connection, from its breach on.
+    var endingRule: EndingRule?
+    var abuse: AbuseGuard?
+    var lifetime: ConnectionLifetime?
+    var lifetimeTimer: Scheduled<Void>?
+    var headerTimer: Scheduled<Void>?
+    var progressTimer: Scheduled<Void>?
+    var lingerTimer: Scheduled<Void>?
     private var context: ChannelHandlerContext?
     private var out = ByteBuffer()
     private var writableStreams: [HTTP2Stream] = []
     private var keepalive: Keepalive?
     private var keepaliveTimer: Scheduled<Void>?
     private var drainTimer: Scheduled<Void>?
+    private var drainDeadline: NIODeadline?
     private var needsFlush = false
     private var isFlushing = false
     private var hasUnflushedWrites = false
@@ -87,6 +106,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
         }
     }
 
+    var eventLoop: any EventLoop { executor.eventLoop }
+    var isChannelWritable: Bool { context?.channel.isWritable ?? false }
     package var remoteAddress: SocketAddress? { context?.remoteAddress }
     package var liveStreams: Int { streams.count }
     /// Completes when the channel has closed; nil when it already has.
@@ -112,6 +133,7 @@ package final class HTTP2Connection: ChannelInboundHandler {
         let buffer = unwrapInboundIn(data)
         keepalive?.heard(now: context.eventLoop.now)
         executor.batch { receive(buffer) }
+        if pendingHeaders != 0 { watchHeaderBlock() }
     }
 
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -129,10 +151,12 @@ package final class HTTP2Connection: ChannelInboundHandler {
     }
 
     private func start() {
-        guard session == nil, closeReason == nil else { return }
+        guard session == nil, closeReason == nil, let context else { return }
         session = makeSession()
         counters.connectionOpened()
         startKeepalive()
+        startLimits(context)
+        if role == .server { writeSettings(context) }
         executor.batch { setNeedsFlush() }
     }
 
@@ -145,7 +169,7 @@ package final class HTTP2Connection: ChannelInboundHandler {
     private func receive(_ buffer: ByteBuffer) {
         buffer.withUnsafeReadableBytes { bytes in
             var rest = bytes[...]
-            while !rest.isEmpty, closeReason == nil {
+            while !rest.isEmpty, closeReason == nil, endingRule == nil {
                 feed(UnsafeRawBufferPointer(rebasing: rest.prefix(Self.pieceBytes)))
                 setNeedsFlush()
                 rest = rest.dropFirst(Self.pieceBytes)
@@ -166,7 +190,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
         if result == Int(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue) {
             counters.peerIsNotHTTP2()
             close(reason: "the peer does not speak HTTP/2 (no connection preface)")
-        } else if result < 0 {
+        } else if result < 0, endingRule == nil {
+            if let rule = rule(forSessionError: result) { return end(for: rule) }
             counters.protocolViolated()
             close(reason: String(cString: nghttp2_strerror(Int32(result))))
         }
@@ -189,6 +214,7 @@ package final class HTTP2Connection: ChannelInboundHandler {
             context.close(promise: nil)
             return
         }
+        if let endingRule { return sayGoodbye(endingRule, context) }
         isFlushing = true
         let channel = context.channel
         out = executor.scratch
@@ -208,7 +234,9 @@ package final class HTTP2Connection: ChannelInboundHandler {
         executor.scratch = out
         out = ByteBuffer()
         isFlushing = false
+        if !channel.isWritable { boundQueuedFrames() }
         notifyWritableStreams()
+        if queuedBytes > 0 || !channel.isWritable { watchProgress() }
         closeIfOver()
     }
 
@@ -217,18 +245,28 @@ package final class HTTP2Connection: ChannelInboundHandler {
 
     /// Appends what nghttp2 wants to send next; false when there is nothing.
     private func appendNextFrame() -> Bool {
-        guard let session else { return false }
+        guard let frame = nextFrame() else { return false }
+        out.writeBytes(frame)
+        return true
+    }
+
+    /// What nghttp2 wants to send next, valid until it is asked again.
+    func nextFrame() -> UnsafeRawBufferPointer? {
+        guard let session else { return nil }
         var frame: UnsafePointer<UInt8>?
         isInSession = true
         let length = nghttp2_session_mem_send(session, &frame)
         isInSession = false
         if length < 0 {
             close(reason: String(cString: nghttp2_strerror(Int32(length))))
-            return false
+            return nil
         }
-        guard length > 0 else { return false }
-        out.writeBytes(UnsafeRawBufferPointer(start: frame, count: length))
-        return true
+        guard length > 0 else { return nil }
+        return UnsafeRawBufferPointer(start: frame, count: length)
+    }
+
+    func setHasUnflushedWrites() {
+        hasUnflushedWrites = true
     }
 
     private func writeOut(_ context: ChannelHandlerContext) {
@@ -263,19 +301,33 @@ package final class HTTP2Connection: ChannelInboundHandler {
     /// Stops new streams, lets the ones in flight end, then closes; at `drainTimeout` it closes
     /// regardless.
     package func shutDownGracefully() {
-        guard !isDraining else { return }
+        drain(within: configuration.drainTimeout, orElse: .drainTimeout)
+    }
+
+    /// - Parameter rule: what is counted when streams are left after `grace`.
+    func drain(within grace: TimeAmount, orElse rule: EndingRule) {
         guard let session, let context else {
-            // Accepted, but not active yet.
+            // Accepted, but not active yet; or it broke a rule and is about to close.
             return close(reason: "shut down before it began")
         }
+        guard !isDraining else { return hasten(within: grace, orElse: rule) }
         isDraining = true
         // RFC 9113, section 6.8: first a GOAWAY that refuses nothing, then, a round trip later, the
         // one that names the last stream; streams that crossed the first one on the wire are
         // served.
         nghttp2_submit_shutdown_notice(session)
         nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), Self.drainPing)
-        armDrainTimer(context)
+        armDrainTimer(context, within: grace, orElse: rule)
         executor.batch { setNeedsFlush() }
+    }
+
+    /// A shutdown does not wait for the longer time that a connection drains of its own accord.
+    private func hasten(within grace: TimeAmount, orElse rule: EndingRule) {
+        guard let context, let drainTimer, let drainDeadline,
+            context.eventLoop.now + grace < drainDeadline
+        else { return }
+        drainTimer.cancel()
+        armDrainTimer(context, within: grace, orElse: rule)
     }
 
     static let drainPing: [UInt8] = Array("meridian".utf8)
@@ -306,15 +358,23 @@ package final class HTTP2Connection: ChannelInboundHandler {
         guard !isEnding, let context else { return }
         isEnding = true
         // A peer that never reads must not keep the connection.
-        if drainTimer == nil { armDrainTimer(context) }
+        if drainTimer == nil {
+            armDrainTimer(context, within: configuration.drainTimeout, orElse: .drainTimeout)
+        }
         let sent = context.eventLoop.makePromise(of: Void.self)
         sent.futureResult.assumeIsolated().whenComplete { _ in self.close(reason: reason) }
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: sent)
     }
 
-    private func armDrainTimer(_ context: ChannelHandlerContext) {
-        drainTimer = context.eventLoop.assumeIsolated().scheduleTask(in: configuration.drainTimeout)
-        {
+    private func armDrainTimer(
+        _ context: ChannelHandlerContext,
+        within grace: TimeAmount,
+        orElse rule: EndingRule
+    ) {
+        let deadline = context.eventLoop.now + grace
+        drainDeadline = deadline
+        drainTimer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
+            self.counters.ended(by: rule)
             self.close(reason: "the drain timeout passed with \(self.streams.count) streams open")
         }
     }
@@ -336,7 +396,13 @@ package final class HTTP2Connection: ChannelInboundHandler {
         if role == .client { isDraining = true }
     }
 
-    private func tearDown(reason: String) {
+    /// From here on the session's queue is not sent any more.
+    func beginEnding() {
+        isEnding = true
+    }
+
+    func tearDown(reason: String) {
+        lingerTimer?.cancel()
         guard let session else {
             // It never began: a TLS handshake has failed.
             delegate?.connectionClosed(self, reason: reason)
@@ -346,9 +412,11 @@ package final class HTTP2Connection: ChannelInboundHandler {
         nghttp2_session_del(session)
         keepaliveTimer?.cancel()
         drainTimer?.cancel()
+        cancelLimitTimers()
         counters.connectionClosed()
         let orphans = streams
         streams = []
+        queuedBytes = 0
         for stream in orphans {
             let delegate = stream.delegate
             stream.delegate = nil

@@ -10,6 +10,7 @@ package struct HTTP2ErrorCode: RawRepresentable, Hashable, Sendable, CustomStrin
     package static let protocolError = Self(rawValue: 0x1)
     package static let internalError = Self(rawValue: 0x2)
     package static let flowControlError = Self(rawValue: 0x3)
+    package static let settingsTimeout = Self(rawValue: 0x4)
     package static let streamClosed = Self(rawValue: 0x5)
     package static let frameSizeError = Self(rawValue: 0x6)
     package static let refusedStream = Self(rawValue: 0x7)
@@ -26,6 +27,7 @@ package struct HTTP2ErrorCode: RawRepresentable, Hashable, Sendable, CustomStrin
         case .protocolError: "PROTOCOL_ERROR"
         case .internalError: "INTERNAL_ERROR"
         case .flowControlError: "FLOW_CONTROL_ERROR"
+        case .settingsTimeout: "SETTINGS_TIMEOUT"
         case .streamClosed: "STREAM_CLOSED"
         case .frameSizeError: "FRAME_SIZE_ERROR"
         case .refusedStream: "REFUSED_STREAM"

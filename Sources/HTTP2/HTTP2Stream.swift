@@ -71,6 +71,7 @@ package final class HTTP2Stream {
     /// Queues bytes of DATA.
     package func send(_ buffer: ByteBuffer) {
         outbound.append(buffer)
+        connection.queued(buffer.readableBytes)
         if !isWritable { wasAboveWatermark = true }
         resume()
     }
@@ -115,7 +116,9 @@ package final class HTTP2Stream {
         let length: Int
         switch outbound.fill(frame) {
         case .nothing: length = 0
-        case .copied(let count): length = count
+        case .copied(let count):
+            connection.unqueued(count)
+            length = count
         case .referenced(let count):
             flags |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
             // The bytes leave the queue when the frame is written, just after this; the end can't
@@ -149,6 +152,7 @@ package final class HTTP2Stream {
     /// The payload of a frame that `fillFrame` announced as referenced.
     func takeReferencedPayload(_ length: Int) -> ByteBuffer {
         let payload = outbound.takeReferenced(length)
+        connection.unqueued(length)
         if wasAboveWatermark, isWritable {
             wasAboveWatermark = false
             connection.becameWritable(self)

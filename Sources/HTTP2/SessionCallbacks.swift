@@ -13,8 +13,15 @@ private struct SessionTemplate: @unchecked Sendable {
         nghttp2_session_callbacks_new(&callbacks)
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, user in
             guard let frame else { return 0 }
-            withConnection(user) { $0.headersBegan(frame) }
-            return 0
+            return withConnection(user) { $0.headersBegan(frame) }
+        }
+        nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) { _, header, user in
+            // The two types that the traffic consists of cost a comparison.
+            guard let type = header?.pointee.type, type > UInt8(NGHTTP2_HEADERS.rawValue) else {
+                return 0
+            }
+            return withConnection(user) { $0.controlFrameBegan(type) }
+                ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
         }
         nghttp2_session_callbacks_set_on_header_callback(callbacks) {
             _,
@@ -25,13 +32,12 @@ private struct SessionTemplate: @unchecked Sendable {
             valueLength,
             _,
             user in
-            withConnection(user) {
+            return withConnection(user) {
                 $0.headerReceived(
                     UnsafeRawBufferPointer(start: name, count: nameLength),
                     UnsafeRawBufferPointer(start: value, count: valueLength)
                 )
             }
-            return 0
         }
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
             guard let frame else { return 0 }
@@ -114,9 +120,12 @@ private struct SessionTemplate: @unchecked Sendable {
 /// The session's connection, without retaining it: its pipeline does, and it deletes the session
 /// first.
 @inline(__always)
-private func withConnection(_ user: UnsafeMutableRawPointer?, _ body: (HTTP2Connection) -> Void) {
+private func withConnection<Result>(
+    _ user: UnsafeMutableRawPointer?,
+    _ body: (HTTP2Connection) -> Result
+) -> Result {
     guard let user else { preconditionFailure("every session is made with its connection") }
-    Unmanaged<HTTP2Connection>.fromOpaque(user)._withUnsafeGuaranteedRef(body)
+    return Unmanaged<HTTP2Connection>.fromOpaque(user)._withUnsafeGuaranteedRef(body)
 }
 
 private func stream(_ session: OpaquePointer?, _ id: Int32) -> HTTP2Stream? {
@@ -145,12 +154,8 @@ extension HTTP2Connection {
         ]
         switch role {
         case .server:
-            settings.append(
-                setting(
-                    NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-                    configuration.maximumConcurrentStreams
-                )
-            )
+            // `writeSettings` puts the real number in its place.
+            settings.append(setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, UInt32(Int32.max)))
         case .client:
             settings.append(setting(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
         }
@@ -170,11 +175,9 @@ extension HTTP2Connection {
         // uses.
         nghttp2_option_set_no_closed_streams(options, 1)
         nghttp2_option_set_max_outbound_ack(options, configuration.maximumQueuedAcknowledgements)
-        nghttp2_option_set_stream_reset_rate_limit(
-            options,
-            configuration.maximumResetBurst,
-            configuration.maximumResetsPerSecond
-        )
+        // Resets are `AbuseGuard`'s to count.
+        nghttp2_option_set_stream_reset_rate_limit(options, UInt64(Int64.max), UInt64(Int32.max))
+        nghttp2_option_set_max_continuations(options, max(configuration.maximumContinuations, 0))
         return options
     }
 
@@ -182,10 +185,15 @@ extension HTTP2Connection {
         nghttp2_settings_entry(settings_id: Int32(id.rawValue), value: value)
     }
 
-    fileprivate func headersBegan(_ frame: UnsafePointer<nghttp2_frame>) {
+    fileprivate func headersBegan(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
         incomingHeaders.removeAll()
         incomingHeadersAreTooLarge = false
-        guard frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST else { return }
+        pendingHeaders = frame.pointee.hd.stream_id
+        guard frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST else { return 0 }
+        guard hasRoomForStream else {
+            pendingHeaders = 0
+            return refuse(frame.pointee.hd.stream_id)
+        }
         let stream = HTTP2Stream(id: frame.pointee.hd.stream_id, connection: self)
         stream.delegate = accept(stream)
         adopt(stream)
@@ -194,36 +202,51 @@ extension HTTP2Connection {
             stream.id,
             Unmanaged.passUnretained(stream).toOpaque()
         )
+        return 0
     }
 
+    /// - Returns: for nghttp2, 0 to go on.
     fileprivate func headerReceived(
         _ name: UnsafeRawBufferPointer,
         _ value: UnsafeRawBufferPointer
-    ) {
-        guard !incomingHeadersAreTooLarge else { return }
-        let size = incomingHeaders.listSize + name.count + value.count + 32
+    ) -> Int32 {
+        let fieldSize = name.count + value.count + 32
+        guard !incomingHeadersAreTooLarge else {
+            surplusHeaderBytes += fieldSize
+            guard surplusHeaderBytes > configuration.maximumDecodedHeaderBytes else { return 0 }
+            end(for: .headerBlock)
+            return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+        }
+        let size = incomingHeaders.listSize + fieldSize
         guard size <= configuration.maximumHeaderListBytes else {
             incomingHeadersAreTooLarge = true
+            surplusHeaderBytes = size
             counters.headerListTooLarge()
-            return
+            return 0
         }
         incomingHeaders.append(name: name, value: value)
+        return 0
     }
 
     fileprivate func frameReceived(_ frame: UnsafePointer<nghttp2_frame>) {
         let header = frame.pointee.hd
         switch nghttp2_frame_type(UInt32(header.type)) {
         case NGHTTP2_HEADERS:
+            pendingHeaders = 0
             if let stream = stream(session, header.stream_id) {
                 headersEnded(stream, endStream: header.endsStream)
             }
         case NGHTTP2_DATA:
-            if header.endsStream, let stream = stream(session, header.stream_id) {
+            if header.endsStream {
+                guard let stream = stream(session, header.stream_id) else { break }
                 stream.hasRemoteEnded = true
                 stream.delegate?.receivedEnd()
+            } else if header.length == frame.pointee.data.padlen {
+                emptyFrameReceived()
             }
         case NGHTTP2_SETTINGS:
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
+                lifetime?.settingsReceived()
                 delegate?.connectionIsReady(self)
             }
         case NGHTTP2_PING:
@@ -270,6 +293,7 @@ extension HTTP2Connection {
 
     fileprivate func frameSent(_ frame: UnsafePointer<nghttp2_frame>) {
         let header = frame.pointee.hd
+        if header.type == UInt8(NGHTTP2_DATA.rawValue) { abuse?.dataSent() }
         if header.endsStream, role == .server, header.stream_id > 0,
             let stream = stream(session, header.stream_id), stream.resetsAfterEnd,
             !stream.hasRemoteEnded
@@ -280,6 +304,8 @@ extension HTTP2Connection {
             frame.pointee.goaway.error_code != 0
         {
             counters.protocolViolated()
+        } else if header.type == UInt8(NGHTTP2_RST_STREAM.rawValue) {
+            resetSent(HTTP2ErrorCode(rawValue: frame.pointee.rst_stream.error_code))
         }
     }
 }

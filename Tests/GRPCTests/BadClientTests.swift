@@ -146,7 +146,7 @@ struct BadClientTests {
         }
     }
 
-    @Test func `a client that knows the limit and breaks it loses its connection`() async throws {
+    @Test func `a client that knows the limit and breaks it keeps its connection`() async throws {
         var configuration = GRPCServerConfiguration.testing
         configuration.http2.maximumConcurrentStreams = 1
         try await withServer(configuration) { loopback in
@@ -154,10 +154,13 @@ struct BadClientTests {
             try await peer.openAsClient()
             let head = Wire.request("/test.Echo/Bytes")
             try await peer.send(Wire.headers(1, head), Wire.headers(3, head))
-            let goaway = await peer.nextFrame(type: 7)
-            _ = await peer.bytesUntilClosed()
-            #expect(goaway?.errorCode == HTTP2ErrorCode.protocolError.rawValue)
-            #expect(loopback.server.counters["http2_protocol_violations"] == 1)
+            let reset = await peer.nextFrame(type: 3)
+            try await peer.send(Wire.data(1, [], endStream: true))
+            let served = await peer.response(on: 1)
+            await peer.close()
+            #expect(reset?.stream == 3 && reset?.errorCode == HTTP2ErrorCode.refusedStream.rawValue)
+            #expect(served["grpc-status"] == "0")
+            #expect(loopback.server.counters["http2_streams_refused"] == 1)
         }
     }
 
@@ -259,15 +262,20 @@ struct BadClientTests {
         }
     }
 
-    @Test func `connections over the maximum are closed as they come`() async throws {
+    @Test func `connections over the maximum are told so and closed as they come`() async throws {
         var configuration = GRPCServerConfiguration.testing
         configuration.maximumConnections = 1
         try await withServer(configuration) { loopback in
             let _: Text = try await loopback.client.unary("/test.Echo/Unary", Text("x"))
             let peer = try await RawPeer.connect(to: loopback.address)
-            let bytes = await peer.bytesUntilClosed()
+            let settings = await peer.nextFrame()
+            let goaway = await peer.nextFrame()
+            let end = await peer.nextFrame()
             let answer: Text = try await loopback.client.unary("/test.Echo/Unary", Text("still"))
-            #expect(bytes == 0)
+            #expect(settings?.type == 4)
+            #expect(goaway?.errorCode == HTTP2ErrorCode.enhanceYourCalm.rawValue)
+            #expect(end == nil)
+            #expect(loopback.server.counters["http2_connections_refused"] == 1)
             #expect(answer.value == "echo still")
             #expect(loopback.server.openConnections == 1)
         }
