@@ -82,6 +82,7 @@ let package = Package(
         library("MeridianAPI", [protobuf]),
 
         // Decisions, without I/O.
+        library("ChannelPolicy", ["Primitives", "YAML"]),
         library("Membership", ["Primitives"]),
         library("Mesh", ["Primitives", "YAML"]),
         library("Reports", ["Primitives", "YAML"]),
@@ -158,6 +159,7 @@ let package = Package(
 
         // Tests.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        tests("ChannelPolicyTests", ["CAllocationCounter", "ChannelPolicy", "Primitives", "YAML"]),
         tests("EnvoyAPITests", ["EnvoyAPI", "GRPCAPI", "MeridianAPI", protobuf]),
         tests(
             "GRPCTests",
