@@ -14,7 +14,8 @@ package struct ServerStartError: Error, CustomStringConvertible {
 /// A gRPC server on one address.
 package final class GRPCServer: Service {
     private let core: ServerCore
-    private let address: EndpointAddress
+    private let address: TransportAddress
+    private let socketFile = Mutex<SocketFile?>(nil)
     private let group: any EventLoopGroup
     private let executors: EventLoopExecutors
     private let http2Counters = ConnectionCounters()
@@ -23,8 +24,25 @@ package final class GRPCServer: Service {
     private let isShuttingDown = Atomic(false)
 
     /// Port 0 takes a free one; `start` tells which.
-    package init(
+    package convenience init(
         address: EndpointAddress,
+        methods: MethodTable,
+        configuration: GRPCServerConfiguration = GRPCServerConfiguration(),
+        group: any EventLoopGroup,
+        logger: Logger
+    ) {
+        self.init(
+            transportAddress: .ip(address),
+            methods: methods,
+            configuration: configuration,
+            group: group,
+            logger: logger
+        )
+    }
+
+    /// On a TCP port or a socket in the file system.
+    package init(
+        transportAddress address: TransportAddress,
         methods: MethodTable,
         configuration: GRPCServerConfiguration = GRPCServerConfiguration(),
         group: any EventLoopGroup,
@@ -48,10 +66,21 @@ package final class GRPCServer: Service {
     /// Throws `ServerStartError` with one line that names the address.
     @discardableResult
     package func start() async throws -> EndpointAddress {
+        guard case .ip(let address) = try await listen() else {
+            return EndpointAddress(host: "localhost", port: 0)
+        }
+        return address
+    }
+
+    /// Listens, also on a socket in the file system.
+    ///
+    /// A socket that nobody listens on is replaced. Throws `ServerStartError` with one line that
+    /// names the address.
+    @discardableResult
+    package func listen() async throws -> TransportAddress {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // Small reads first: an idle connection costs kilobytes, a busy one grows to 64.
             .childChannelOption(
                 .recvAllocator,
@@ -65,17 +94,45 @@ package final class GRPCServer: Service {
                 channel.eventLoop.makeCompletedFuture { try self.accept(channel) }
             }
         do {
-            let channel = try await bootstrap.bind(host: address.host, port: Int(address.port))
-                .get()
+            let channel = try await bind(bootstrap)
             listener.withLock { $0 = channel }
-            guard let port = channel.localAddress?.port else { return address }
-            return EndpointAddress(host: address.host, port: UInt16(port))
+            guard case .ip(let address) = address, let port = channel.localAddress?.port else {
+                return address
+            }
+            return .ip(EndpointAddress(host: address.host, port: UInt16(port)))
         } catch let error as IOError {
             throw ServerStartError(
                 description: "cannot listen on \(address): \(Self.reason(error))"
             )
+        } catch let error as ServerStartError {
+            throw error
         } catch {
             throw ServerStartError(description: "cannot listen on \(address): \(error)")
+        }
+    }
+
+    private func bind(_ bootstrap: ServerBootstrap) async throws -> any Channel {
+        switch address {
+        case .ip(let address):
+            return try await bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .bind(host: address.host, port: Int(address.port)).get()
+        case .unix(let path):
+            guard path.utf8.count <= TransportAddress.maximumPathBytes else {
+                let limit = TransportAddress.maximumPathBytes
+                throw ServerStartError(
+                    description: "\(path): a socket's path has at most \(limit) bytes"
+                )
+            }
+            do {
+                let channel = try await bootstrap.bind(unixDomainSocketPath: path).get()
+                socketFile.withLock { $0 = SocketFile(listeningOn: path) }
+                return channel
+            } catch let error as IOError where error.errnoCode == EADDRINUSE {
+                guard SocketFile.removeStale(path) else { throw error }
+                let channel = try await bootstrap.bind(unixDomainSocketPath: path).get()
+                socketFile.withLock { $0 = SocketFile(listeningOn: path) }
+                return channel
+            }
         }
     }
 
@@ -116,7 +173,7 @@ package final class GRPCServer: Service {
 
     /// Serves until the service group shuts down, then lets the calls in flight end.
     package func run() async throws {
-        if listener.withLock({ $0 == nil }) { try await start() }
+        if listener.withLock({ $0 == nil }) { try await listen() }
         try await gracefulShutdown()
         await shutDown()
     }
@@ -131,6 +188,10 @@ package final class GRPCServer: Service {
         // What was accepted but not yet noted when the connections are looked at is turned away.
         isShuttingDown.store(true, ordering: .relaxed)
         try? await listening?.close()
+        socketFile.withLock { file in
+            file?.remove()
+            file = nil
+        }
         let open = connections.withLock { $0.values.map { $0 } }
         for connection in open {
             connection.eventLoop.execute { connection.value.shutDownGracefully() }

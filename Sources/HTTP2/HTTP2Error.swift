@@ -48,6 +48,7 @@ package enum StreamEnd: Hashable, Sendable {
     case reset(HTTP2ErrorCode)
     /// The connection went away; the text says why.
     case connectionLost(String)
-    /// The peer said with GOAWAY that it never looked at this stream, so it is safe to send again.
+    /// The peer said with GOAWAY or REFUSED_STREAM that it never looked at this stream, or it was
+    /// not sent at all, so it is safe to send again.
     case unprocessed
 }

@@ -219,6 +219,7 @@ extension HTTP2Connection {
             }
         case NGHTTP2_SETTINGS:
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
+                hasPeerSettings = true
                 delegate?.connectionIsReady(self)
             }
         case NGHTTP2_PING:
@@ -259,13 +260,17 @@ extension HTTP2Connection {
         switch code {
         case .noError: remove(stream, end: .finished)
         case .refusedStream where role == .client: remove(stream, end: .unprocessed)
+        // Not sent: there was no room for it, or a GOAWAY came first.
+        case _ where role == .client && !stream.hasSentHeaders: remove(stream, end: .unprocessed)
         default: remove(stream, end: .reset(code))
         }
     }
 
     fileprivate func frameSent(_ frame: UnsafePointer<nghttp2_frame>) {
         let header = frame.pointee.hd
-        if header.endsStream, role == .server, header.stream_id > 0,
+        if role == .client, header.type == UInt8(NGHTTP2_HEADERS.rawValue) {
+            stream(session, header.stream_id)?.hasSentHeaders = true
+        } else if header.endsStream, role == .server, header.stream_id > 0,
             let stream = stream(session, header.stream_id), stream.resetsAfterEnd,
             !stream.hasRemoteEnded
         {
