@@ -34,6 +34,15 @@ package enum Pushback: Hashable, Sendable {
 
     /// Reads the header's value, nil when there is none; what can't be read means `stop`.
     package init(headerValue: String?) {
-        self = .none
+        guard let text = headerValue else {
+            self = .none
+            return
+        }
+        // `Int32` also reads `+5` and `007`, which A6 does not allow.
+        guard let milliseconds = Int32(text), milliseconds >= 0, "\(milliseconds)" == text else {
+            self = .stop
+            return
+        }
+        self = .retry(after: .milliseconds(Int64(milliseconds)))
     }
 }

@@ -13,9 +13,14 @@ package struct ChannelFailure: Hashable, Sendable {
     package let code: StatusCode
     package let message: String
 
-    package init(_ code: StatusCode = .unavailable, _ message: String) {
+    package init(_ code: StatusCode, _ message: String) {
         self.code = code
         self.message = message
+    }
+
+    /// A failure that may pass: UNAVAILABLE.
+    package init(_ message: String) {
+        self.init(.unavailable, message)
     }
 }
 

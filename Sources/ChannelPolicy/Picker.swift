@@ -34,8 +34,10 @@ package struct Picker: Equatable, Sendable {
         case queue
         case fail(ChannelFailure)
         case single(SubchannelID)
-        /// Not empty.
+        // The lists are not empty.
         case roundRobin([SubchannelID])
+        case leastRequest([SubchannelID], choices: Int)
+        case weighted([SubchannelID], StrideSchedule)
     }
 
     let rule: Rule
@@ -48,6 +50,42 @@ package struct Picker: Equatable, Sendable {
         using state: inout PickState,
         inFlight: (SubchannelID) -> Int
     ) -> PickResult {
-        .queue
+        switch rule {
+        case .queue: return .queue
+        case .fail(let failure): return .fail(failure)
+        case .single(let subchannel): return .subchannel(subchannel)
+        case .roundRobin(let subchannels):
+            let turn = state.sequence % UInt64(subchannels.count)
+            state.sequence &+= 1
+            return .subchannel(subchannels[Int(truncatingIfNeeded: turn)])
+        case .leastRequest(let subchannels, let choices):
+            return .subchannel(leastLoaded(of: subchannels, choices, &state.random, inFlight))
+        case .weighted(let subchannels, let schedule):
+            return .subchannel(subchannels[schedule.next(&state.sequence)])
+        }
+    }
+
+    /// The least loaded of some that are drawn at random; the first drawn wins a tie.
+    ///
+    /// A48 draws with repetition. Here the further ones are drawn from all but the first, so that
+    /// two choices are two subchannels: with two backends, one that hangs gets no more calls.
+    private func leastLoaded(
+        of subchannels: [SubchannelID],
+        _ choices: Int,
+        _ random: inout SeededRandom,
+        _ inFlight: (SubchannelID) -> Int
+    ) -> SubchannelID {
+        let count = UInt64(subchannels.count)
+        let first = random.next(upperBound: count)
+        var best = subchannels[Int(truncatingIfNeeded: first)]
+        guard count > 1 else { return best }
+        var load = inFlight(best)
+        for _ in 1..<choices {
+            let other = (first + 1 + random.next(upperBound: count - 1)) % count
+            let candidate = subchannels[Int(truncatingIfNeeded: other)]
+            let candidateLoad = inFlight(candidate)
+            if candidateLoad < load { (best, load) = (candidate, candidateLoad) }
+        }
+        return best
     }
 }
