@@ -104,6 +104,13 @@ let package = Package(
             "XDSServer",
             ["EnvoyAPI", "GRPC", "XDSCore", lifecycle, logging, nioCore, protobuf]
         ),
+        library(
+            "GRPCChannel",
+            [
+                "ChannelPolicy", "GRPC", "GRPCAPI", "HTTP2", "Primitives", deque, logging, nioCore,
+                nioPosix, protobuf,
+            ]
+        ),
         library("Telemetry", [logging]),
         library("CommandLine", ["Primitives", argumentParser]),
         library(
@@ -166,6 +173,13 @@ let package = Package(
             [
                 "CAllocationCounter", "CNghttp2", "GRPC", "GRPCAPI", "HTTP2", "Primitives",
                 lifecycle, logging, nioCore, nioPosix, protobuf,
+            ]
+        ),
+        tests(
+            "GRPCChannelTests",
+            [
+                "CAllocationCounter", "ChannelPolicy", "GRPC", "GRPCChannel", "Primitives", logging,
+                nioCore, nioPosix, protobuf,
             ]
         ),
         tests("HTTP2Tests", ["CNghttp2", "HTTP2", "Primitives", nioCore, nioEmbedded]),

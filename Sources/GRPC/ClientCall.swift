@@ -14,7 +14,7 @@ package final class ClientCall: CallWriter, @unchecked Sendable {
     var writeGate = WriteGate()
     private var observer: (any ClientCallObserver)?
     private var hasHeaders = false
-    private var isUnprocessed = false
+    private var reach = ClientCallEnd.Reach.server
     private var isGivenUp = false
     private var pushback: RetryPushback?
     private var end: GRPCStatus?
@@ -102,7 +102,7 @@ package final class ClientCall: CallWriter, @unchecked Sendable {
         guard let end else { return nil }
         return ClientCallEnd(
             status: end,
-            isUnprocessed: isUnprocessed,
+            reach: reach,
             isGivenUp: isGivenUp,
             hasResponse: hasHeaders,
             pushback: pushback,
@@ -216,7 +216,11 @@ extension ClientCall: HTTP2StreamDelegate {
 
     package func closed(_ end: StreamEnd) {
         stream = nil
-        if self.end == nil, case .unprocessed = end { isUnprocessed = true }
+        switch end {
+        case .unprocessed: reach = .unprocessed
+        case .unsent: reach = .unsent
+        case .finished, .reset, .connectionLost: break
+        }
         finished(ResponseHead.error(of: end).status)
     }
 }

@@ -17,9 +17,18 @@ package protocol GRPCClientObserver: AnyObject, Sendable {
 
 /// How a call ended, as whoever may try it again needs to know.
 package struct ClientCallEnd: Sendable {
+    /// How far a call came.
+    package enum Reach: Hashable, Sendable {
+        /// Nothing of it was written to the connection.
+        case unsent
+        /// The server said that it never looked at it.
+        case unprocessed
+        case server
+    }
+
     package let status: GRPCStatus
-    /// The server never looked at the call, so that it is safe to send it again whatever it does.
-    package let isUnprocessed: Bool
+    /// Whether the server can have seen the call: what it has not is safe to send again.
+    package let reach: Reach
     /// We ended it ourselves: its caller cancelled it, or the deadline passed.
     package let isGivenUp: Bool
     /// The response had begun with headers of its own; a status alone is no beginning.

@@ -351,6 +351,12 @@ package final class GRPCClient: @unchecked Sendable {
         guard eventLoop.inEventLoop else {
             return await withTaskExecutorPreference(executor) { await self.close() }
         }
+        closeNow()
+    }
+
+    /// The same on the event loop.
+    package func closeNow() {
+        eventLoop.preconditionInEventLoop()
         var connections = draining
         if let connection = connectivity.close() ?? attempt?.connection {
             connections.append(connection)

@@ -347,7 +347,7 @@ package final class HTTP2Connection: ChannelInboundHandler {
         for stream in streams where !stream.hasSentHeaders {
             let delegate = stream.delegate
             stream.delegate = nil
-            delegate?.closed(.unprocessed)
+            delegate?.closed(.unsent)
         }
     }
 
@@ -364,7 +364,7 @@ package final class HTTP2Connection: ChannelInboundHandler {
             let delegate = stream.delegate
             stream.delegate = nil
             let wasSeen = role == .server || stream.hasSentHeaders
-            delegate?.closed(wasSeen ? .connectionLost(reason) : .unprocessed)
+            delegate?.closed(wasSeen ? .connectionLost(reason) : .unsent)
         }
         delegate?.connectionClosed(self, reason: reason)
     }
