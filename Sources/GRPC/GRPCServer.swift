@@ -15,7 +15,6 @@ package struct ServerStartError: Error, CustomStringConvertible {
 package final class GRPCServer: Service {
     private let core: ServerCore
     private let address: TransportAddress
-    private let socketFile = Mutex<SocketFile?>(nil)
     private let group: any EventLoopGroup
     private let executors: EventLoopExecutors
     private let http2Counters = ConnectionCounters()
@@ -124,14 +123,10 @@ package final class GRPCServer: Service {
                 )
             }
             do {
-                let channel = try await bootstrap.bind(unixDomainSocketPath: path).get()
-                socketFile.withLock { $0 = SocketFile(listeningOn: path) }
-                return channel
+                return try await bootstrap.bind(unixDomainSocketPath: path).get()
             } catch let error as IOError where error.errnoCode == EADDRINUSE {
                 guard SocketFile.removeStale(path) else { throw error }
-                let channel = try await bootstrap.bind(unixDomainSocketPath: path).get()
-                socketFile.withLock { $0 = SocketFile(listeningOn: path) }
-                return channel
+                return try await bootstrap.bind(unixDomainSocketPath: path).get()
             }
         }
     }
@@ -188,10 +183,6 @@ package final class GRPCServer: Service {
         // What was accepted but not yet noted when the connections are looked at is turned away.
         isShuttingDown.store(true, ordering: .relaxed)
         try? await listening?.close()
-        socketFile.withLock { file in
-            file?.remove()
-            file = nil
-        }
         let open = connections.withLock { $0.values.map { $0 } }
         for connection in open {
             connection.eventLoop.execute { connection.value.shutDownGracefully() }

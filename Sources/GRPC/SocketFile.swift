@@ -4,40 +4,15 @@ import Glibc
 ///
 /// A server that was killed leaves its file behind, and nobody can listen on the path while it is
 /// there. One whose owner is gone is removed; one that somebody answers on is not.
-struct SocketFile: Sendable {
-    let path: String
-    /// The file that is ours, so that a successor's is left alone.
-    private let identity: Identity?
-
-    private struct Identity: Equatable {
-        let device: dev_t
-        let inode: ino_t
-    }
-
-    /// Takes note of the file that listening has just made.
-    init(listeningOn path: String) {
-        self.path = path
-        self.identity = Self.identity(of: path)
-    }
-
-    /// Removes the file, unless another server has put its own there.
-    func remove() {
-        guard let identity, identity == Self.identity(of: path) else { return }
-        unlink(path)
-    }
-
+///
+/// A server that closes removes its own; NIO does that.
+enum SocketFile {
     /// Removes a socket that nobody listens on; the result says whether there was one.
     static func removeStale(_ path: String) -> Bool {
         var info = stat()
         guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return false }
         guard connectError(path) == ECONNREFUSED else { return false }
         return unlink(path) == 0
-    }
-
-    private static func identity(of path: String) -> Identity? {
-        var info = stat()
-        guard lstat(path, &info) == 0 else { return nil }
-        return Identity(device: info.st_dev, inode: info.st_ino)
     }
 
     /// What connecting to the socket fails with; 0 when somebody listens.

@@ -44,36 +44,27 @@ extension ChannelCore {
         }
         var machine = RetryMachine(policy: policy)
         allowance.use { machine.callStarted(&$0) }
-        do {
-            if policy != nil { outcome = await attempt(settings, frame, previousAttempts: 0) }
-            while true {
-                let end: AttemptEnd
-                switch outcome {
-                case .success: end = AttemptEnd(status: .ok)
-                case .failure(let failure):
-                    if failure.isCommitted { machine.committed() }
-                    if failure.isGivenUp || Task.isCancelled { throw failure.error }
-                    end = failure.end
-                }
-                switch decide(&machine, end, allowance) {
-                case .finish(let reason):
-                    count(reason)
-                    allowance.use { machine.callEnded(&$0) }
-                    return try outcome.get()
-                case .transparentRetry: counters.count(.transparentRetries)
-                case .retry(let delay):
-                    counters.count(.retries)
-                    try await waitForRetry(delay, settings)
-                }
-                outcome = await attempt(
-                    settings,
-                    frame,
-                    previousAttempts: machine.previousAttempts
-                )
+        defer { allowance.use { machine.callEnded(&$0) } }
+        if policy != nil { outcome = await attempt(settings, frame, previousAttempts: 0) }
+        while true {
+            let end: AttemptEnd
+            switch outcome {
+            case .success: end = AttemptEnd(status: .ok)
+            case .failure(let failure):
+                if failure.isCommitted { machine.committed() }
+                if failure.isGivenUp || Task.isCancelled { throw failure.error }
+                end = failure.end
             }
-        } catch {
-            allowance.use { machine.callEnded(&$0) }
-            throw error
+            switch decide(&machine, end, allowance) {
+            case .finish(let reason):
+                count(reason)
+                return try outcome.get()
+            case .transparentRetry: counters.count(.transparentRetries)
+            case .retry(let delay):
+                counters.count(.retries)
+                try await waitForRetry(delay, settings)
+            }
+            outcome = await attempt(settings, frame, previousAttempts: machine.previousAttempts)
         }
     }
 
