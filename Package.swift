@@ -98,6 +98,7 @@ let package = Package(
         library("MeridianAPI", [protobuf]),
 
         // Decisions, without I/O.
+        library("ChannelPolicy", ["Primitives", "YAML"]),
         library("Membership", ["Primitives"]),
         library("Mesh", ["Primitives", "YAML"]),
         library("Reports", ["Primitives", "YAML"]),
@@ -118,6 +119,13 @@ let package = Package(
         library(
             "XDSServer",
             ["EnvoyAPI", "GRPC", "XDSCore", lifecycle, logging, nioCore, protobuf]
+        ),
+        library(
+            "GRPCChannel",
+            [
+                "ChannelPolicy", "GRPC", "GRPCAPI", "HTTP2", "Primitives", deque, logging, nioCore,
+                nioPosix, protobuf,
+            ]
         ),
         library("Telemetry", [logging]),
         library("CommandLine", ["Primitives", argumentParser]),
@@ -174,12 +182,20 @@ let package = Package(
 
         // Tests.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        tests("ChannelPolicyTests", ["CAllocationCounter", "ChannelPolicy", "Primitives", "YAML"]),
         tests("EnvoyAPITests", ["EnvoyAPI", "GRPCAPI", "MeridianAPI", protobuf]),
         tests(
             "GRPCTests",
             [
                 "CAllocationCounter", "CNghttp2", "GRPC", "GRPCAPI", "HTTP2", "Primitives",
                 lifecycle, logging, nioCore, nioPosix, protobuf,
+            ]
+        ),
+        tests(
+            "GRPCChannelTests",
+            [
+                "CAllocationCounter", "ChannelPolicy", "GRPC", "GRPCChannel", "Primitives", logging,
+                nioCore, nioPosix, protobuf,
             ]
         ),
         tests("HTTP2Tests", ["CNghttp2", "HTTP2", "Primitives", nioCore, nioEmbedded]),

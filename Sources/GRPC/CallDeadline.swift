@@ -1,18 +1,18 @@
-import NIOCore
+package import NIOCore
 
 /// When the client of a call gives it up, counted from the moment that the call was asked for.
-struct CallDeadline {
-    let time: NIODeadline
+package struct CallDeadline: Sendable {
+    package let time: NIODeadline
     /// Nil when the deadline is that of the call on whose behalf this one is made.
     private let timeout: Duration?
 
-    init(timeout: Duration) {
+    package init(timeout: Duration) {
         self.time = .now() + TimeAmount(timeout)
         self.timeout = timeout
     }
 
     /// The earlier of the two: a call never outlives the one that it is made for.
-    init?(timeout: Duration?, inherited: NIODeadline?) {
+    package init?(timeout: Duration?, inherited: NIODeadline?) {
         switch (timeout.map { CallDeadline(timeout: $0) }, inherited) {
         case (nil, nil):
             return nil
@@ -27,9 +27,9 @@ struct CallDeadline {
     }
 
     /// What is left of it for the server.
-    var remaining: Duration { Duration(time - .now()) }
+    package var remaining: Duration { Duration(time - .now()) }
 
-    var error: GRPCError {
+    package var error: GRPCError {
         guard let timeout else {
             return GRPCError(
                 .deadlineExceeded,

@@ -7,12 +7,16 @@ import NIOCore
 /// without reading it to its end leaves it open: `cancel` it.
 // SAFETY (@unchecked Sendable): every stored `var` is touched on the executor's event loop only.
 // The delegate methods are called there; all others go there first.
-package final class ClientCall: @unchecked Sendable {
-    private let executor: EventLoopExecutor
-    private var stream: HTTP2Stream?
+package final class ClientCall: CallWriter, @unchecked Sendable {
+    let executor: EventLoopExecutor
+    private(set) var stream: HTTP2Stream?
     private var inbox: MessageInbox
-    private var writeGate = WriteGate()
+    var writeGate = WriteGate()
+    private var observer: (any ClientCallObserver)?
     private var hasHeaders = false
+    private var reach = ClientCallEnd.Reach.server
+    private var isGivenUp = false
+    private var pushback: RetryPushback?
     private var end: GRPCStatus?
     private var initialMetadata = Metadata()
     /// What came with the status; on the event loop only, `metadata` is for everywhere.
@@ -24,8 +28,13 @@ package final class ClientCall: @unchecked Sendable {
     /// What is noted for interceptors; nil when there is none.
     var interception: ClientInterception?
 
-    init(executor: EventLoopExecutor, maximumMessageBytes: Int) {
+    init(
+        executor: EventLoopExecutor,
+        maximumMessageBytes: Int,
+        observer: (any ClientCallObserver)? = nil
+    ) {
         self.executor = executor
+        self.observer = observer
         self.inbox = MessageInbox(maximumMessageBytes: maximumMessageBytes)
     }
 
@@ -40,7 +49,7 @@ package final class ClientCall: @unchecked Sendable {
         self.stream = stream
         guard let deadline else { return }
         deadlineTimer = eventLoop.scheduleTask(deadline: deadline.time) {
-            self.executor.batch { self.abort(deadline.error) }
+            self.executor.batch { self.giveUp(deadline.error) }
         }
     }
 
@@ -53,16 +62,7 @@ package final class ClientCall: @unchecked Sendable {
         guard eventLoop.inEventLoop else {
             return try await withTaskExecutorPreference(executor) { try await self.write(frame) }
         }
-        while let stream, !stream.isWritable {
-            try Task.checkCancellation()
-            try await withTaskCancellationHandler {
-                try await withUnsafeThrowingContinuation { writeGate.wait($0) }
-            } onCancel: {
-                self.eventLoop.execute {
-                    self.executor.batch { self.writeGate.fail(CancellationError()) }
-                }
-            }
-        }
+        try await waitForRoom()
         guard let stream else { throw overError }
         send(frame, on: stream)
     }
@@ -76,7 +76,7 @@ package final class ClientCall: @unchecked Sendable {
     }
 
     /// The one message of a unary call and its end, on the event loop.
-    func sendOnly(_ frame: GRPCFrame) {
+    package func sendOnly(_ frame: GRPCFrame) {
         eventLoop.preconditionInEventLoop()
         guard let stream else { return }
         send(frame, on: stream)
@@ -113,6 +113,20 @@ package final class ClientCall: @unchecked Sendable {
         }
     }
 
+    /// How the call ended; nil while it goes on. On the event loop.
+    package var ending: ClientCallEnd? {
+        eventLoop.preconditionInEventLoop()
+        guard let end else { return nil }
+        return ClientCallEnd(
+            status: end,
+            reach: reach,
+            isGivenUp: isGivenUp,
+            hasResponse: hasHeaders,
+            pushback: pushback,
+            trailers: trailingMetadata
+        )
+    }
+
     /// The metadata that came ahead of the first message and with the status.
     package var metadata: (initial: Metadata, trailing: Metadata) {
         get async {
@@ -128,8 +142,13 @@ package final class ClientCall: @unchecked Sendable {
     /// Gives the call up; the server is told with RST_STREAM.
     package func cancel() {
         eventLoop.execute {
-            self.executor.batch { self.abort(GRPCError(.cancelled, "the call was cancelled")) }
+            self.executor.batch { self.giveUp(GRPCError(.cancelled, "the call was cancelled")) }
         }
+    }
+
+    private func giveUp(_ error: GRPCError) {
+        if end == nil { isGivenUp = true }
+        abort(error)
     }
 
     private func abort(_ error: GRPCError) {
@@ -159,6 +178,10 @@ package final class ClientCall: @unchecked Sendable {
             inbox.fail(error)
         }
         writeGate.fail(overError)
+        if let observer, let ending {
+            self.observer = nil
+            observer.callEnded(self, ending)
+        }
     }
 
     private var overError: GRPCError {
@@ -176,6 +199,7 @@ extension ClientCall: HTTP2StreamDelegate {
             hasHeaders = true
             if let refusal = ResponseHead.refusal(of: headers) { return abort(refusal) }
             initialMetadata = Metadata(headers)
+            observer?.responseBegan(self)
         } else if endStream {
             receivedTrailers(headers)
         }
@@ -187,6 +211,7 @@ extension ClientCall: HTTP2StreamDelegate {
             if let stream, !stream.hasLocalEnded { stream.reset(.noError) }
         }
         trailingMetadata = Metadata(trailers)
+        pushback = RetryPushback(trailers)
         if let status = ResponseHead.status(ofTrailers: trailers) {
             finished(status)
         } else if !hasHeaders, let refusal = ResponseHead.refusal(of: trailers) {
@@ -217,6 +242,11 @@ extension ClientCall: HTTP2StreamDelegate {
 
     package func closed(_ end: StreamEnd) {
         stream = nil
+        switch end {
+        case .unprocessed: reach = .unprocessed
+        case .unsent: reach = .unsent
+        case .finished, .reset, .connectionLost: break
+        }
         finished(ResponseHead.error(of: end).status)
     }
 }

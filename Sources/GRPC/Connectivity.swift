@@ -28,6 +28,23 @@ struct Connectivity<Connection: AnyObject> {
 
     private var state = State.idle
 
+    /// The state as the client's observer is told it.
+    var phase: GRPCClientState {
+        switch state {
+        case .idle: .idle
+        case .connecting: .connecting
+        case .ready: .ready
+        case .backingOff(let error): .transientFailure(error)
+        case .closed: .closed
+        }
+    }
+
+    /// The connection that takes new calls.
+    var connection: Connection? {
+        guard case .ready(let connection) = state else { return nil }
+        return connection
+    }
+
     mutating func callStarted() -> OnCall {
         switch state {
         case .idle:
@@ -54,15 +71,21 @@ struct Connectivity<Connection: AnyObject> {
         return true
     }
 
-    mutating func backoffEnded() {
-        if case .backingOff = state { state = .idle }
+    /// False when there was no delay to end.
+    mutating func backoffEnded() -> Bool {
+        guard case .backingOff = state else { return false }
+        state = .idle
+        return true
     }
 
     /// The connection takes no more streams; the next call makes another.
     ///
     /// One that has drained while its successor is in use changes nothing.
-    mutating func connectionEnded(_ connection: Connection) {
-        if case .ready(let current) = state, current === connection { state = .idle }
+    /// The result says whether it changed anything.
+    mutating func connectionEnded(_ connection: Connection) -> Bool {
+        guard case .ready(let current) = state, current === connection else { return false }
+        state = .idle
+        return true
     }
 
     /// The connection to close, if there is one.

@@ -35,15 +35,21 @@ package struct GRPCClientConfiguration: Sendable {
 // SAFETY (@unchecked Sendable): every stored `var` is touched on the executor's event loop only;
 // the entry points go there first.
 package final class GRPCClient: @unchecked Sendable {
-    private let addresses: [EndpointAddress]
+    private let addresses: [TransportAddress]
     private let configuration: GRPCClientConfiguration
     private let executor: EventLoopExecutor
     private let authority: String
+    /// The host that a server's certificate must name, when it is not each address's own.
+    private let serverName: String?
     private let interceptors: ClientInterceptors?
     private let counters = ConnectionCounters()
     /// Nil without TLS; a failure when the configuration can't be used, which every call then says.
     private let connector: Result<TLSConnector, TLSError>?
+    /// Who is told how the connection does; set it before the first use.
+    package weak var observer: (any GRPCClientObserver)?
     private var connectivity = Connectivity<HTTP2Connection>()
+    /// What takes no new calls and still has some: each closes after its last one.
+    private var draining: [HTTP2Connection] = []
     private var backoff: Backoff
     private var attempt: Attempt?
     private var waiting: [Waiter] = []
@@ -51,9 +57,9 @@ package final class GRPCClient: @unchecked Sendable {
 
     /// A connection that is being made, until the server's SETTINGS are in.
     private struct Attempt {
-        let address: EndpointAddress
+        let address: TransportAddress
         /// What is tried when this fails.
-        let next: ArraySlice<EndpointAddress>
+        let next: ArraySlice<TransportAddress>
         /// Why the addresses before this were no use.
         let failures: [String]
         var connection: HTTP2Connection?
@@ -67,16 +73,34 @@ package final class GRPCClient: @unchecked Sendable {
     }
 
     /// - Precondition: there is at least one address.
-    package init(
+    package convenience init(
         addresses: [EndpointAddress],
         configuration: GRPCClientConfiguration = GRPCClientConfiguration(),
         eventLoop: any EventLoop
     ) {
+        self.init(
+            addresses: addresses.map { .ip($0) },
+            configuration: configuration,
+            executor: EventLoopExecutor(eventLoop: eventLoop)
+        )
+    }
+
+    /// The clients of one event loop share its executor.
+    ///
+    /// `authority` is what `:authority` says, the first address when there is none.
+    /// - Precondition: there is at least one address.
+    package init(
+        addresses: [TransportAddress],
+        authority: String? = nil,
+        configuration: GRPCClientConfiguration = GRPCClientConfiguration(),
+        executor: EventLoopExecutor
+    ) {
         precondition(!addresses.isEmpty, "a client needs an address")
         self.addresses = addresses
         self.configuration = configuration
-        self.executor = EventLoopExecutor(eventLoop: eventLoop)
-        self.authority = addresses[0].description
+        self.executor = executor
+        self.authority = authority ?? addresses[0].defaultAuthority
+        self.serverName = authority.map(hostOf)
         self.interceptors = ClientInterceptors(configuration.interceptors)
         self.connector = configuration.tls.map { tls in
             Result { () throws(TLSError) in try TLSConnector(tls) }
@@ -142,9 +166,50 @@ package final class GRPCClient: @unchecked Sendable {
             if let stream = connection.open(headers, endStream: false, delegate: call) {
                 return call.opened(stream, deadline: deadline)
             }
-            connectivity.connectionEnded(connection)
+            connectionEnded(connection)
         }
         throw GRPCError(.unavailable, "the connection to \(authority) ended as the call began")
+    }
+
+    /// Opens a call on the connection that is there; nil when there is none.
+    ///
+    /// On the event loop. For callers that have other connections to go to.
+    package func openIfReady(
+        _ path: String,
+        metadata: Metadata,
+        deadline: CallDeadline?,
+        previousAttempts: Int,
+        observer: any ClientCallObserver
+    ) -> ClientCall? {
+        eventLoop.preconditionInEventLoop()
+        guard let connection = connectivity.connection else { return nil }
+        let call = ClientCall(
+            executor: executor,
+            maximumMessageBytes: configuration.maximumMessageBytes,
+            observer: observer
+        )
+        var metadata = metadata
+        if let interceptors {
+            do {
+                try call.start(interceptors, path: path, deadline: deadline?.time, &metadata)
+            } catch {
+                call.failed(error)
+                return call
+            }
+        }
+        var headers = requestHeaders(path, metadata: metadata, timeout: deadline?.remaining)
+        if previousAttempts > 0 {
+            headers.append(name: "grpc-previous-rpc-attempts", value: "\(previousAttempts)")
+        }
+        guard let stream = connection.open(headers, endStream: false, delegate: call) else {
+            connectionEnded(connection)
+            guard interceptors != nil else { return nil }
+            // Whoever was told of the start hears of the end too.
+            call.closed(.unsent)
+            return call
+        }
+        call.opened(stream, deadline: deadline)
+        return call
     }
 
     /// One request, one response.
@@ -198,6 +263,27 @@ package final class GRPCClient: @unchecked Sendable {
         return counters.values.merging(connector.counters.values) { first, _ in first }
     }
 
+    /// Connects without waiting for a call, when there is no connection and no delay runs.
+    package func connect() {
+        executor.runOnLoop {
+            guard case .wait(connect: true) = self.connectivity.callStarted() else { return }
+            self.startConnecting()
+        }
+    }
+
+    private func startConnecting() {
+        stateChanged()
+        connect(to: addresses[...], failures: [])
+    }
+
+    private func stateChanged() {
+        observer?.clientChanged(connectivity.phase)
+    }
+
+    private func connectionEnded(_ connection: HTTP2Connection) {
+        if connectivity.connectionEnded(connection) { stateChanged() }
+    }
+
     /// Nil after a wait: look again.
     private func readyConnection(before deadline: CallDeadline?) async throws -> HTTP2Connection? {
         switch connectivity.callStarted() {
@@ -210,7 +296,7 @@ package final class GRPCClient: @unchecked Sendable {
                     "\(waiting.count) calls wait for a connection to \(authority)"
                 )
             }
-            if connect { self.connect(to: addresses[...], failures: []) }
+            if connect { startConnecting() }
             try await waitForConnection(before: deadline)
             return nil
         }
@@ -253,7 +339,7 @@ package final class GRPCClient: @unchecked Sendable {
         }
     }
 
-    private func connect(to candidates: ArraySlice<EndpointAddress>, failures: [String]) {
+    private func connect(to candidates: ArraySlice<TransportAddress>, failures: [String]) {
         guard let address = candidates.first else {
             return connectFailed(
                 GRPCError(.unavailable, "cannot connect: \(failures.joined(separator: "; "))")
@@ -262,11 +348,10 @@ package final class GRPCClient: @unchecked Sendable {
         attempt = Attempt(address: address, next: candidates.dropFirst(), failures: failures)
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(TimeAmount(configuration.connectTimeout))
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try self.prepare(channel) }
             }
-        bootstrap.connect(host: address.host, port: Int(address.port)).assumeIsolated()
+        bootstrap.connect(to: address).assumeIsolated()
             .whenComplete { result in
                 switch result {
                 case .success(let channel): self.limitSettingsWait(channel)
@@ -306,8 +391,8 @@ package final class GRPCClient: @unchecked Sendable {
         attempt?.connection = connection
         if let connector, let address = attempt?.address {
             let tls = try connector.get().makeHandler(
-                host: address.host,
-                authority: address.description,
+                host: serverName ?? address.defaultHost,
+                authority: serverName ?? address.description,
                 on: eventLoop
             )
             try channel.pipeline.syncOperations.addHandler(tls)
@@ -320,8 +405,11 @@ package final class GRPCClient: @unchecked Sendable {
         guard connectivity.connectFailed(error) else { return }
         var random = SystemRandomNumberGenerator()
         eventLoop.scheduleTask(in: TimeAmount(backoff.failed(using: &random))) {
-            self.connectivity.backoffEnded()
+            self.executor.batch {
+                if self.connectivity.backoffEnded() { self.stateChanged() }
+            }
         }
+        stateChanged()
         endWaiting(.failure(error))
     }
 
@@ -330,20 +418,51 @@ package final class GRPCClient: @unchecked Sendable {
         guard eventLoop.inEventLoop else {
             return await withTaskExecutorPreference(executor) { await self.close() }
         }
-        let connection = connectivity.close() ?? attempt?.connection
-        attempt = nil
-        endWaiting(.failure(GRPCError(.unavailable, "the client is closed")))
-        connection?.close(reason: "the client was closed")
+        closeNow()
     }
+
+    /// The same on the event loop.
+    package func closeNow() {
+        eventLoop.preconditionInEventLoop()
+        var connections = draining
+        if let connection = connectivity.close() ?? attempt?.connection {
+            connections.append(connection)
+        }
+        attempt = nil
+        stateChanged()
+        endWaiting(.failure(GRPCError(.unavailable, "the client is closed")))
+        for connection in connections { connection.close(reason: "the client was closed") }
+    }
+}
+
+/// An authority without its port, an IPv6 address without its brackets.
+private func hostOf(_ authority: String) -> String {
+    if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
+        return String(authority[authority.index(after: authority.startIndex)..<end])
+    }
+    guard let colon = authority.lastIndex(of: ":") else { return authority }
+    return String(authority[..<colon])
 }
 
 /// The system's words for a failed connection attempt, without NIO's.
 private func reason(_ error: any Error) -> String {
+    if let error = error as? IOError { return String(cString: strerror(error.errnoCode)) }
     guard let failure = error as? NIOConnectionError else { return "\(error)" }
     if let first = failure.connectionErrors.first?.error as? IOError {
         return String(cString: strerror(first.errnoCode))
     }
     return failure.connectionErrors.isEmpty ? "the name does not resolve" : "\(failure)"
+}
+
+extension ClientBootstrap {
+    fileprivate func connect(to address: TransportAddress) -> EventLoopFuture<any Channel> {
+        switch address {
+        case .ip(let address):
+            channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .connect(host: address.host, port: Int(address.port))
+        case .unix(let path): connect(unixDomainSocketPath: path)
+        }
+    }
 }
 
 extension GRPCClient: HTTP2ConnectionDelegate {
@@ -355,15 +474,18 @@ extension GRPCClient: HTTP2ConnectionDelegate {
             return connection.close(reason: "the client was closed")
         }
         backoff.succeeded()
+        stateChanged()
         endWaiting(.success(()))
     }
 
     package func connectionIsDraining(_ connection: HTTP2Connection) {
-        connectivity.connectionEnded(connection)
+        if !draining.contains(where: { $0 === connection }) { draining.append(connection) }
+        connectionEnded(connection)
     }
 
     package func connectionClosed(_ connection: HTTP2Connection, reason: String) {
-        connectivity.connectionEnded(connection)
+        draining.removeAll { $0 === connection }
+        connectionEnded(connection)
         // A server that closes before its SETTINGS leaves the calls that wait for them behind.
         if connection === attempt?.connection { attemptFailed(reason) }
     }

@@ -15,7 +15,7 @@ package struct ServerStartError: Error, CustomStringConvertible {
 /// A gRPC server on one address.
 package final class GRPCServer: Service {
     private let core: ServerCore
-    private let address: EndpointAddress
+    private let address: TransportAddress
     private let group: any EventLoopGroup
     private let executors: EventLoopExecutors
     private let http2Counters = ConnectionCounters()
@@ -26,8 +26,25 @@ package final class GRPCServer: Service {
     private let acceptor = Mutex<TLSAcceptor?>(nil)
 
     /// Port 0 takes a free one; `start` tells which.
-    package init(
+    package convenience init(
         address: EndpointAddress,
+        methods: MethodTable,
+        configuration: GRPCServerConfiguration = GRPCServerConfiguration(),
+        group: any EventLoopGroup,
+        logger: Logger
+    ) {
+        self.init(
+            transportAddress: .ip(address),
+            methods: methods,
+            configuration: configuration,
+            group: group,
+            logger: logger
+        )
+    }
+
+    /// On a TCP port or a socket in the file system.
+    package init(
+        transportAddress address: TransportAddress,
         methods: MethodTable,
         configuration: GRPCServerConfiguration = GRPCServerConfiguration(),
         group: any EventLoopGroup,
@@ -58,11 +75,22 @@ package final class GRPCServer: Service {
     /// Throws `ServerStartError` with one line that names the address.
     @discardableResult
     package func start() async throws -> EndpointAddress {
+        guard case .ip(let address) = try await listen() else {
+            return EndpointAddress(host: "localhost", port: 0)
+        }
+        return address
+    }
+
+    /// Listens, also on a socket in the file system.
+    ///
+    /// A socket that nobody listens on is replaced. Throws `ServerStartError` with one line that
+    /// names the address.
+    @discardableResult
+    package func listen() async throws -> TransportAddress {
         try prepareTLS()
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // Small reads first: an idle connection costs kilobytes, a busy one grows to 64.
             .childChannelOption(
                 .recvAllocator,
@@ -76,15 +104,18 @@ package final class GRPCServer: Service {
                 channel.eventLoop.makeCompletedFuture { try self.accept(channel) }
             }
         do {
-            let channel = try await bootstrap.bind(host: address.host, port: Int(address.port))
-                .get()
+            let channel = try await bind(bootstrap)
             listener.withLock { $0 = channel }
-            guard let port = channel.localAddress?.port else { return address }
-            return EndpointAddress(host: address.host, port: UInt16(port))
+            guard case .ip(let address) = address, let port = channel.localAddress?.port else {
+                return address
+            }
+            return .ip(EndpointAddress(host: address.host, port: UInt16(port)))
         } catch let error as IOError {
             throw ServerStartError(
                 description: "cannot listen on \(address): \(Self.reason(error))"
             )
+        } catch let error as ServerStartError {
+            throw error
         } catch {
             throw ServerStartError(description: "cannot listen on \(address): \(error)")
         }
@@ -97,6 +128,27 @@ package final class GRPCServer: Service {
             acceptor.withLock { $0 = made }
         } catch {
             throw ServerStartError(description: "cannot serve TLS on \(address): \(error)")
+        }
+    }
+
+    private func bind(_ bootstrap: ServerBootstrap) async throws -> any Channel {
+        switch address {
+        case .ip(let address):
+            return try await bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .bind(host: address.host, port: Int(address.port)).get()
+        case .unix(let path):
+            guard path.utf8.count <= TransportAddress.maximumPathBytes else {
+                let limit = TransportAddress.maximumPathBytes
+                throw ServerStartError(
+                    description: "\(path): a socket's path has at most \(limit) bytes"
+                )
+            }
+            do {
+                return try await bootstrap.bind(unixDomainSocketPath: path).get()
+            } catch let error as IOError where error.errnoCode == EADDRINUSE {
+                guard SocketFile.removeStale(path) else { throw error }
+                return try await bootstrap.bind(unixDomainSocketPath: path).get()
+            }
         }
     }
 
@@ -132,7 +184,7 @@ package final class GRPCServer: Service {
         }
         guard isAccepted else {
             return try channel.pipeline.syncOperations.addHandler(
-                RefusedConnection(isPlaintext: true, counters: http2Counters)
+                RefusedConnection(isPlaintext: tls == nil, counters: http2Counters)
             )
         }
         channel.closeFuture.whenComplete { _ in
@@ -144,7 +196,7 @@ package final class GRPCServer: Service {
 
     /// Serves until the service group shuts down, then lets the calls in flight end.
     package func run() async throws {
-        if listener.withLock({ $0 == nil }) { try await start() }
+        if listener.withLock({ $0 == nil }) { try await listen() }
         try await gracefulShutdown()
         await shutDown()
     }

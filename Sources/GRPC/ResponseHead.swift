@@ -60,6 +60,8 @@ enum ResponseHead {
             GRPCError(.internal, "the server ended the call without a status")
         case .unprocessed:
             GRPCError(.unavailable, "the server refused the call without looking at it")
+        case .unsent:
+            GRPCError(.unavailable, "the connection ended before the call was sent")
         case .connectionLost(let reason):
             GRPCError(.unavailable, "the connection was lost: \(reason)")
         case .reset(let code):

@@ -8,7 +8,7 @@ package import TLS
 /// call's event loop; a handler that is on another executor is taken there and back.
 // SAFETY (@unchecked Sendable): every stored `var` is touched on `eventLoop` only. The delegate
 // methods are called there; the `async` ones go there first; the synchronous ones check it.
-package final class ServerCall: @unchecked Sendable {
+package final class ServerCall: CallWriter, @unchecked Sendable {
     private enum Response {
         case notStarted
         case headersSent
@@ -16,8 +16,8 @@ package final class ServerCall: @unchecked Sendable {
     }
 
     let core: ServerCore
-    private let executor: EventLoopExecutor
-    private var stream: HTTP2Stream?
+    let executor: EventLoopExecutor
+    private(set) var stream: HTTP2Stream?
     private var headers = HeaderBlock()
     private var handler: MethodHandler?
     private var response = Response.notStarted
@@ -26,13 +26,15 @@ package final class ServerCall: @unchecked Sendable {
     /// The handler has returned or thrown: nobody is left to cancel.
     private var isHandlerDone = false
     private var inline: (any InlineStreamHandler)?
-    private var writeGate = WriteGate()
+    var writeGate = WriteGate()
     private var deadlineTimer: Scheduled<Void>?
 
     /// Custom metadata that goes out with the response's headers, when they are sent.
     package var initialMetadata = Metadata()
     /// Custom trailers that go out with the status.
     package var trailers = Metadata()
+    /// What the client is told about trying the call again if it fails.
+    package var retryPushback: RetryPushback?
     /// When the client gives up, by the `grpc-timeout` that it sent.
     package private(set) var deadline: NIODeadline?
     /// The client by the certificate that it showed; nil for plaintext and for one without.
@@ -69,6 +71,10 @@ package final class ServerCall: @unchecked Sendable {
     var executorNumber: Int { executor.number }
     /// The custom metadata that the client sent.
     package var metadata: Metadata { Metadata(headers) }
+    /// Attempts that the client has made at the same call before this one (gRFC A6).
+    package var previousAttempts: Int {
+        headers.first("grpc-previous-rpc-attempts").flatMap { Int($0) } ?? 0
+    }
     /// `/package.Service/Method`.
     package var path: String { headers.first(":path") ?? "" }
 
@@ -141,6 +147,7 @@ package final class ServerCall: @unchecked Sendable {
                 )
             )
         }
+        if status.code != .ok { retryPushback?.append(to: &block) }
         trailers.append(to: &block)
     }
 
@@ -197,19 +204,6 @@ package final class ServerCall: @unchecked Sendable {
         try await waitForRoom()
         guard stream != nil else { throw GRPCError(.cancelled, "the call is over") }
         send(frame)
-    }
-
-    private func waitForRoom() async throws {
-        while let stream, !stream.isWritable {
-            try Task.checkCancellation()
-            try await withTaskCancellationHandler {
-                try await withUnsafeThrowingContinuation { writeGate.wait($0) }
-            } onCancel: {
-                self.eventLoop.execute {
-                    self.executor.batch { self.writeGate.fail(CancellationError()) }
-                }
-            }
-        }
     }
 
     // MARK: - Reading

@@ -56,6 +56,12 @@ package final class EventLoopExecutor: TaskExecutor, @unchecked Sendable {
         isBatching = false
     }
 
+    /// Runs `body` in a batch, now when this is the event loop, soon when it is not.
+    package func runOnLoop(_ body: @escaping @Sendable () -> Void) {
+        guard eventLoop.inEventLoop else { return eventLoop.execute { self.batch(body) } }
+        batch(body)
+    }
+
     /// Inside a batch: what is ready so far runs and is flushed now.
     func runReadyJobs() {
         assert(isBatching, "jobs are run by the batch that they belong to")

@@ -73,6 +73,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
     /// nghttp2 is running, so this may be inside one of its callbacks.
     private var isInSession = false
     private(set) var isDraining = false
+    /// The peer has shown that it speaks HTTP/2.
+    var hasPeerSettings = false
     /// The connection is closing or only waits until the socket has taken its last bytes.
     private(set) var isEnding = false
 
@@ -387,13 +389,27 @@ package final class HTTP2Connection: ChannelInboundHandler {
         let wantsNothing =
             nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0
         if isDrained || wantsNothing {
-            closeWhenSent(reason: isDraining ? "drained" : "the session ended")
+            closeWhenSent(reason: isDraining ? "drained" : sessionEndReason())
         }
+    }
+
+    private func sessionEndReason() -> String {
+        guard role == .client, !hasPeerSettings else { return "the session ended" }
+        counters.peerIsNotHTTP2()
+        return "the peer does not speak HTTP/2 (its first bytes are no SETTINGS frame)"
     }
 
     func peerIsDraining() {
         delegate?.connectionIsDraining(self)
-        if role == .client { isDraining = true }
+        guard role == .client else { return }
+        isDraining = true
+        // What waits for a free stream will never be sent here. nghttp2 drops it only when it would
+        // be its turn, which the calls in flight can put off for long.
+        for stream in streams where !stream.hasSentHeaders {
+            let delegate = stream.delegate
+            stream.delegate = nil
+            delegate?.closed(.unsent)
+        }
     }
 
     /// From here on the session's queue is not sent any more.
@@ -420,7 +436,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
         for stream in orphans {
             let delegate = stream.delegate
             stream.delegate = nil
-            delegate?.closed(.connectionLost(reason))
+            let wasSeen = role == .server || stream.hasSentHeaders
+            delegate?.closed(wasSeen ? .connectionLost(reason) : .unsent)
         }
         delegate?.connectionClosed(self, reason: reason)
     }

@@ -50,6 +50,10 @@ package enum StreamEnd: Hashable, Sendable {
     case reset(HTTP2ErrorCode)
     /// The connection went away; the text says why.
     case connectionLost(String)
-    /// The peer said with GOAWAY that it never looked at this stream, so it is safe to send again.
+    /// The peer said with GOAWAY or REFUSED_STREAM that it never looked at this stream, so it is
+    /// safe to send again.
     case unprocessed
+    /// A client's stream whose request never left: it waited for a free place on a connection that
+    /// ended or drains. Safe to send again.
+    case unsent
 }

@@ -32,6 +32,8 @@ package final class HTTP2Stream {
     /// The position in the connection's list, so that leaving it costs no search.
     var index = 0
     var hasRemoteEnded = false
+    /// A client's request has gone out: whatever comes now, the server may have seen it.
+    var hasSentHeaders = false
     var resetsAfterEnd = false
 
     private var outbound = OutboundQueue()

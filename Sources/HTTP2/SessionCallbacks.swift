@@ -247,6 +247,7 @@ extension HTTP2Connection {
         case NGHTTP2_SETTINGS:
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
                 lifetime?.settingsReceived()
+                hasPeerSettings = true
                 delegate?.connectionIsReady(self)
             }
         case NGHTTP2_PING:
@@ -286,6 +287,8 @@ extension HTTP2Connection {
     fileprivate func streamClosed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
         switch code {
         case .noError: remove(stream, end: .finished)
+        // Whatever nghttp2 says of it: a GOAWAY came first, or the section was too large.
+        case _ where role == .client && !stream.hasSentHeaders: remove(stream, end: .unsent)
         case .refusedStream where role == .client: remove(stream, end: .unprocessed)
         default: remove(stream, end: .reset(code))
         }
@@ -294,7 +297,9 @@ extension HTTP2Connection {
     fileprivate func frameSent(_ frame: UnsafePointer<nghttp2_frame>) {
         let header = frame.pointee.hd
         if header.type == UInt8(NGHTTP2_DATA.rawValue) { abuse?.dataSent() }
-        if header.endsStream, role == .server, header.stream_id > 0,
+        if role == .client, header.type == UInt8(NGHTTP2_HEADERS.rawValue) {
+            stream(session, header.stream_id)?.hasSentHeaders = true
+        } else if header.endsStream, role == .server, header.stream_id > 0,
             let stream = stream(session, header.stream_id), stream.resetsAfterEnd,
             !stream.hasRemoteEnded
         {

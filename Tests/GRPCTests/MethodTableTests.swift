@@ -68,7 +68,7 @@ struct ConnectivityTests {
         _ = connectivity.callStarted()
         let isWanted = connectivity.connectFailed(Self.refused)
         let during = text(connectivity.callStarted())
-        connectivity.backoffEnded()
+        _ = connectivity.backoffEnded()
         #expect(isWanted)
         #expect(during == "UNAVAILABLE: refused")
         #expect(text(connectivity.callStarted()) == "connect")
@@ -79,7 +79,7 @@ struct ConnectivityTests {
         let connection = Connection()
         _ = connectivity.callStarted()
         _ = connectivity.connected(connection)
-        connectivity.connectionEnded(connection)
+        _ = connectivity.connectionEnded(connection)
         #expect(text(connectivity.callStarted()) == "connect")
     }
 
@@ -88,10 +88,10 @@ struct ConnectivityTests {
         let old = Connection()
         _ = connectivity.callStarted()
         _ = connectivity.connected(old)
-        connectivity.connectionEnded(old)
+        _ = connectivity.connectionEnded(old)
         _ = connectivity.callStarted()
         _ = connectivity.connected(Connection())
-        connectivity.connectionEnded(old)
+        _ = connectivity.connectionEnded(old)
         #expect(text(connectivity.callStarted()) == "use")
     }
 
@@ -101,7 +101,7 @@ struct ConnectivityTests {
         let open = connectivity.close()
         let isWanted = connectivity.connected(Connection())
         let waits = connectivity.connectFailed(Self.refused)
-        connectivity.backoffEnded()
+        _ = connectivity.backoffEnded()
         #expect(open == nil && !isWanted && !waits)
         #expect(text(connectivity.callStarted()) == "UNAVAILABLE: the client is closed")
     }
