@@ -501,7 +501,7 @@ package final class TLSHandler: ChannelDuplexHandler {
             level: isProbe ? .debug : .info,
             "a TLS connection failed",
             metadata: [
-                "remote_address": "\(address.map { "\($0)" } ?? "unknown")",
+                "remote_address": "\(address?.text ?? "unknown")",
                 "reason": "\(failure.reason.rawValue)",
                 "error": "\(failure.detail)",
             ]
@@ -517,3 +517,11 @@ package final class TLSHandler: ChannelDuplexHandler {
 // The context and the engine never leave the event loop.
 @available(*, unavailable)
 extension TLSHandler: Sendable {}
+
+extension SocketAddress {
+    /// `127.0.0.1:80`, `[::1]:80`, or the path of a Unix socket.
+    fileprivate var text: String {
+        guard let ipAddress, let port else { return pathname ?? "unknown" }
+        return ipAddress.contains(":") ? "[\(ipAddress)]:\(port)" : "\(ipAddress):\(port)"
+    }
+}
