@@ -226,8 +226,8 @@ let package = Package(
         tests(
             "TLSTests",
             [
-                "GRPC", "HTTP2", "Primitives", "TLS", "TLSTestSupport", logging, nioCore,
-                nioEmbedded, nioPosix,
+                "CAllocationCounter", "GRPC", "HTTP2", "Primitives", "TLS", "TLSTestSupport",
+                logging, nioCore, nioEmbedded, nioPosix,
             ],
             exclude: ["Fixtures"]
         ),

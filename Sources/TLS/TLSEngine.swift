@@ -117,6 +117,9 @@ final class TLSEngine {
     // MARK: - The handshake
 
     func handshake() -> Step {
+        guard let ssl else {
+            return .failed(TLSFailure(.protocolError, "OpenSSL has no memory for a connection"))
+        }
         OpenSSLErrors.clear()
         let result = SSL_do_handshake(ssl)
         if result == 1 { return .done }

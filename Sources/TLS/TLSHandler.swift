@@ -39,6 +39,8 @@ package final class TLSHandler: ChannelDuplexHandler {
     /// Plain bytes that wait for a flush, or for the end of the handshake.
     private var gathered = ByteBuffer()
     private var flushPromise: EventLoopPromise<Void>?
+    /// Kept for the log while the handshake lasts: a closed channel has forgotten it.
+    private var remoteAddress: SocketAddress?
     /// Set once the first byte was that of a TLS record.
     private var isTLS = false
 
@@ -151,6 +153,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     private func begin(_ context: ChannelHandlerContext) {
         guard case .idle = state, let engine else { return }
         state = .handshaking
+        remoteAddress = context.remoteAddress
         counters.handshakeStarted()
         let timeout = limits.handshakeTimeout
         timer = context.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
@@ -215,6 +218,7 @@ package final class TLSHandler: ChannelDuplexHandler {
             return fail(refusal, context)
         }
         stopTimer()
+        remoteAddress = nil
         counters.handshakeCompleted(isResumed: engine.isResumed)
         peerIdentity = engine.peerIdentity()
         state = .open
@@ -475,14 +479,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         state = .failed(isLingering: hasAlert)
         stopTimer()
         counters.failed(failure.reason)
-        logger?.info(
-            "a TLS connection failed",
-            metadata: [
-                "remote_address": "\(context.remoteAddress.map { "\($0)" } ?? "unknown")",
-                "reason": "\(failure.reason.rawValue)",
-                "error": "\(failure.detail)",
-            ]
-        )
+        log(failure, context)
         failWrites(failure)
         if hasAlert, let engine { sendRecords(engine, context) }
         context.fireErrorCaught(failure)
@@ -496,6 +493,21 @@ package final class TLSHandler: ChannelDuplexHandler {
         }
     }
 
+    private func log(_ failure: TLSFailure, _ context: ChannelHandlerContext) {
+        let address = remoteAddress ?? context.remoteAddress
+        // A health check that only connects comes every few seconds.
+        let isProbe = failure.reason == .handshakeTruncated && engine?.bytesReceived == 0
+        logger?.log(
+            level: isProbe ? .debug : .info,
+            "a TLS connection failed",
+            metadata: [
+                "remote_address": "\(address?.text ?? "unknown")",
+                "reason": "\(failure.reason.rawValue)",
+                "error": "\(failure.detail)",
+            ]
+        )
+    }
+
     private func stopTimer() {
         timer?.cancel()
         timer = nil
@@ -505,3 +517,11 @@ package final class TLSHandler: ChannelDuplexHandler {
 // The context and the engine never leave the event loop.
 @available(*, unavailable)
 extension TLSHandler: Sendable {}
+
+extension SocketAddress {
+    /// `127.0.0.1:80`, `[::1]:80`, or the path of a Unix socket.
+    fileprivate var text: String {
+        guard let ipAddress, let port else { return pathname ?? "unknown" }
+        return ipAddress.contains(":") ? "[\(ipAddress)]:\(port)" : "\(ipAddress):\(port)"
+    }
+}

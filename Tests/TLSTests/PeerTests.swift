@@ -113,7 +113,8 @@ struct PeerTests {
 
     // MARK: - HTTP/2 clients
 
-    @Test func `h2load gets all its answers over TLS`() async throws {
+    @Test(.enabled(if: PeerProgram.installed("h2load") != nil))
+    func `h2load gets all its answers over TLS`() async throws {
         let path = try #require(PeerProgram.installed("h2load"))
         try await TLSFleet.with { fleet in
             let body = fleet.path("body")
