@@ -7,6 +7,15 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// For the targets that every request goes through.
+///
+/// Debug builds, which all tests are, check at each access to a class's property that nobody else
+/// is changing it; release builds go without (docs/adr/0012).
+let runtimeSettings =
+    settings + [
+        .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+    ]
+
 // What several targets use from other packages.
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser",
@@ -24,7 +33,11 @@ let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func library(
+    _ name: String,
+    _ dependencies: [Target.Dependency] = [],
+    settings: [SwiftSetting] = settings
+) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
@@ -67,13 +80,14 @@ let package = Package(
         library("YAML", ["CYAML", "Primitives"]),
 
         // The gRPC runtime.
-        library("HTTP2", ["CNghttp2", deque, nioCore]),
+        library("HTTP2", ["CNghttp2", deque, nioCore], settings: runtimeSettings),
         library(
             "GRPC",
             [
                 "GRPCAPI", "HTTP2", "Primitives", deque, lifecycle, logging, nioCore, nioPosix,
                 protobuf,
-            ]
+            ],
+            settings: runtimeSettings
         ),
 
         // Generated from xds/protos by scripts/generate.

@@ -15,8 +15,14 @@ package final class ClientCall: @unchecked Sendable {
     private var hasHeaders = false
     private var end: GRPCStatus?
     private var initialMetadata = Metadata()
-    private var trailingMetadata = Metadata()
+    /// What came with the status; on the event loop only, `metadata` is for everywhere.
+    package private(set) var trailingMetadata = Metadata()
     private var deadlineTimer: Scheduled<Void>?
+
+    /// What the call has carried so far.
+    package private(set) var traffic = CallTraffic()
+    /// What is noted for interceptors; nil when there is none.
+    var interception: ClientInterception?
 
     init(executor: EventLoopExecutor, maximumMessageBytes: Int) {
         self.executor = executor
@@ -24,6 +30,10 @@ package final class ClientCall: @unchecked Sendable {
     }
 
     private var eventLoop: any EventLoop { executor.eventLoop }
+    var executorNumber: Int { executor.number }
+
+    /// Called before the call is opened when an interceptor wants to see each message.
+    func noteSizes() { inbox.noteSizes() }
 
     /// Called once, on the event loop, with the stream that was opened for the call.
     func opened(_ stream: HTTP2Stream, deadline: CallDeadline?) {
@@ -54,7 +64,7 @@ package final class ClientCall: @unchecked Sendable {
             }
         }
         guard let stream else { throw overError }
-        stream.send(frame.buffer)
+        send(frame, on: stream)
     }
 
     /// Half-closes: the server is told that no more messages come.
@@ -68,8 +78,15 @@ package final class ClientCall: @unchecked Sendable {
     /// The one message of a unary call and its end, on the event loop.
     func sendOnly(_ frame: GRPCFrame) {
         eventLoop.preconditionInEventLoop()
-        stream?.send(frame.buffer)
-        stream?.finish()
+        guard let stream else { return }
+        send(frame, on: stream)
+        stream.finish()
+    }
+
+    private func send(_ frame: GRPCFrame, on stream: HTTP2Stream) {
+        traffic.sent(frame)
+        if interception != nil { told(sent: frame) }
+        stream.send(frame.buffer)
     }
 
     // MARK: - Reading
@@ -122,12 +139,19 @@ package final class ClientCall: @unchecked Sendable {
         stream?.reset(.cancel)
     }
 
+    /// The call could not be opened.
+    func failed(_ error: any Error) {
+        eventLoop.preconditionInEventLoop()
+        finished(GRPCError.forClient(error).status)
+    }
+
     /// The first end wins; whatever the stream does later is of no interest.
     private func finished(_ status: GRPCStatus) {
         guard end == nil else { return }
         end = status
         deadlineTimer?.cancel()
         deadlineTimer = nil
+        if interception != nil { endInterceptors(status) }
         let error = GRPCError(status.code, status.message, metadata: trailingMetadata)
         do {
             try inbox.ended(with: status.code == .ok ? nil : error)
@@ -175,6 +199,8 @@ extension ClientCall: HTTP2StreamDelegate {
     package func received(data: UnsafeRawBufferPointer) {
         do {
             let consumed = try inbox.received(data)
+            traffic.received(data.count, messages: inbox.arrivedMessages)
+            if interception != nil { told(received: inbox.takeSizes()) }
             stream?.consume(consumed)
         } catch {
             abort(error)

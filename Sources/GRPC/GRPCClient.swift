@@ -17,6 +17,10 @@ package struct GRPCClientConfiguration: Sendable {
     /// Silence after which the connection is probed, and silence after the probe that ends it.
     package var keepaliveInterval: Duration = .seconds(10)
     package var keepaliveTimeout: Duration = .seconds(5)
+    /// Told of every call, in this order.
+    package var interceptors: [any ClientInterceptor] = []
+    /// A call that is made while another is served ends by that one's deadline at the latest.
+    package var inheritsDeadlines = true
 
     package init() {}
 }
@@ -32,6 +36,7 @@ package final class GRPCClient: @unchecked Sendable {
     private let configuration: GRPCClientConfiguration
     private let executor: EventLoopExecutor
     private let authority: String
+    private let interceptors: ClientInterceptors?
     private let counters = ConnectionCounters()
     private var connectivity = Connectivity<HTTP2Connection>()
     private var backoff: Backoff
@@ -67,6 +72,7 @@ package final class GRPCClient: @unchecked Sendable {
         self.configuration = configuration
         self.executor = EventLoopExecutor(eventLoop: eventLoop)
         self.authority = addresses[0].description
+        self.interceptors = ClientInterceptors(configuration.interceptors)
         self.backoff = Backoff(
             base: configuration.backoffBase,
             maximum: configuration.backoffMaximum
@@ -90,20 +96,43 @@ package final class GRPCClient: @unchecked Sendable {
                 try await self.open(path, metadata: metadata, timeout: timeout)
             }
         }
-        let deadline = timeout.map { CallDeadline(timeout: $0) }
+        let deadline = CallDeadline(
+            timeout: timeout,
+            inherited: configuration.inheritsDeadlines ? CallContext.current?.deadline : nil
+        )
+        let call = ClientCall(
+            executor: executor,
+            maximumMessageBytes: configuration.maximumMessageBytes
+        )
+        guard let interceptors else {
+            try await open(call, path, metadata: metadata, deadline: deadline)
+            return call
+        }
+        do {
+            var metadata = metadata
+            try call.start(interceptors, path: path, deadline: deadline?.time, &metadata)
+            try await open(call, path, metadata: metadata, deadline: deadline)
+            return call
+        } catch {
+            call.failed(error)
+            throw error
+        }
+    }
+
+    private func open(
+        _ call: ClientCall,
+        _ path: String,
+        metadata: Metadata,
+        deadline: CallDeadline?
+    ) async throws {
         // A connection can end between becoming ready and being used; a server that keeps doing so
         // is no use.
         for _ in 0..<3 {
             guard let connection = try await readyConnection(before: deadline) else { continue }
             if let deadline, deadline.remaining <= .zero { throw deadline.error }
-            let call = ClientCall(
-                executor: executor,
-                maximumMessageBytes: configuration.maximumMessageBytes
-            )
             let headers = requestHeaders(path, metadata: metadata, timeout: deadline?.remaining)
             if let stream = connection.open(headers, endStream: false, delegate: call) {
-                call.opened(stream, deadline: deadline)
-                return call
+                return call.opened(stream, deadline: deadline)
             }
             connectivity.connectionEnded(connection)
         }

@@ -9,6 +9,9 @@ package struct GRPCFrame: Sendable {
 
     package let buffer: ByteBuffer
 
+    /// The message's size without the prefix.
+    package var messageBytes: Int { buffer.readableBytes - Self.prefixBytes }
+
     package init(bytes: some Collection<UInt8>) {
         var buffer = ByteBufferAllocator().buffer(capacity: Self.prefixBytes + bytes.count)
         buffer.writePrefix(messageBytes: bytes.count)

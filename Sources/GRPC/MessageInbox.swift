@@ -18,6 +18,10 @@ struct MessageInbox {
     private var state = State.open
     private var waiter: UnsafeContinuation<ByteBuffer?, any Error>?
     private var unconsumedBytes = 0
+    /// Messages that came in full so far, taken or not.
+    private(set) var arrivedMessages = 0
+    /// The sizes of those that came since they were taken; nil when nobody wants to know.
+    private var sizes: [Int]?
 
     init(maximumMessageBytes: Int) {
         self.deframer = MessageDeframer(maximumMessageBytes: maximumMessageBytes)
@@ -26,12 +30,24 @@ struct MessageInbox {
     /// Takes bytes in; the result is how many of them the peer may replace at once.
     mutating func received(_ data: UnsafeRawBufferPointer) throws(GRPCError) -> Int {
         guard case .open = state else { return data.count }
+        let queued = queue.count
         try deframer.received(data, into: &queue)
+        arrivedMessages += queue.count - queued
+        if sizes != nil { queue.forEach(from: queued) { sizes?.append($0.readableBytes) } }
         if waiter != nil, let message = queue.popFirst() {
             takeWaiter()?.resume(returning: message)
         }
         unconsumedBytes += data.count
         return takeConsumable()
+    }
+
+    /// From now on `takeSizes` has something to tell.
+    mutating func noteSizes() { sizes = [] }
+
+    mutating func takeSizes() -> [Int] {
+        guard let sizes, !sizes.isEmpty else { return [] }
+        self.sizes = []
+        return sizes
     }
 
     /// The peer will send no more; a client's call may have ended with an error.

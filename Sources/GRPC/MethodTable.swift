@@ -1,3 +1,4 @@
+import HTTP2
 package import NIOCore
 
 /// How one method is served.
@@ -28,6 +29,12 @@ package protocol InlineStreamHandler: AnyObject {
 
 /// The methods of a server, found by path without making a string of it.
 package struct MethodTable: Sendable {
+    /// A method that was found, and the place at which `paths` has its name.
+    struct Method {
+        let index: Int
+        let handler: MethodHandler
+    }
+
     private struct Entry {
         let path: [UInt8]
         let handler: MethodHandler
@@ -45,6 +52,9 @@ package struct MethodTable: Sendable {
     /// The full service names, sorted.
     package var serviceNames: [String] { services.sorted() }
 
+    /// `/package.Service/Method` of each method, in the order in which they were added.
+    package var paths: [String] { entries.map { String(decoding: $0.path, as: UTF8.self) } }
+
     /// - Precondition: the method was not added before.
     package mutating func add(_ service: String, _ method: String, _ handler: MethodHandler) {
         let path = Array("/\(service)/\(method)".utf8)
@@ -58,12 +68,12 @@ package struct MethodTable: Sendable {
         rebuildSlots()
     }
 
-    func find(_ path: UnsafeRawBufferPointer) -> MethodHandler? {
+    func find(_ path: UnsafeRawBufferPointer) -> Method? {
         var slot = Self.hash(path) & (slots.count - 1)
         while slots[slot] != 0 {
-            let entry = entries[Int(slots[slot]) - 1]
-            if entry.path.count == path.count, entry.path.elementsEqual(path) {
-                return entry.handler
+            let index = Int(slots[slot]) - 1
+            if entries[index].path.withUnsafeBytes({ $0.equals(path) }) {
+                return Method(index: index, handler: entries[index].handler)
             }
             slot = (slot + 1) & (slots.count - 1)
         }

@@ -3,7 +3,7 @@ import HTTP2
 /// What a request's header section says about the call, before anything of it runs.
 struct RequestHead {
     enum Verdict {
-        case accepted(MethodHandler, timeout: Duration?)
+        case accepted(MethodTable.Method, timeout: Duration?)
         /// Not gRPC at all: an HTTP status and no trailers.
         case refusedAsHTTP(status: Int)
         /// gRPC that can't be served: a trailers-only answer.
@@ -14,7 +14,7 @@ struct RequestHead {
     static func judge(_ headers: HeaderBlock, methods: MethodTable) -> Verdict {
         var isPost = false
         var isGRPC = false
-        var handler: MethodHandler?
+        var method: MethodTable.Method?
         var timeout: Duration?
         var refusal: GRPCError?
         headers.forEach { name, value in
@@ -22,7 +22,7 @@ struct RequestHead {
             // all.
             switch name.count {
             case 5 where name.equals(":path"):
-                handler = methods.find(value)
+                method = methods.find(value)
             case 7 where name.equals(":method"):
                 isPost = value.equals("POST")
             case 12 where name.equals("content-type"):
@@ -44,10 +44,10 @@ struct RequestHead {
         guard isPost else { return .refusedAsHTTP(status: 405) }
         guard isGRPC else { return .refusedAsHTTP(status: 415) }
         if let refusal { return .refused(refusal) }
-        guard let handler else {
+        guard let method else {
             return .refused(methods.unimplemented(headers.first(":path") ?? ""))
         }
-        return .accepted(handler, timeout: timeout)
+        return .accepted(method, timeout: timeout)
     }
 
     /// `application/grpc`, alone or followed by `+proto` or parameters; `application/grpc-web` is

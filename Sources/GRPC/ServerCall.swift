@@ -22,27 +22,55 @@ package final class ServerCall: @unchecked Sendable {
     private var response = Response.notStarted
     private var inbox: MessageInbox
     private var task: Task<Void, Never>?
+    /// The handler has returned or thrown: nobody is left to cancel.
+    private var isHandlerDone = false
     private var inline: (any InlineStreamHandler)?
     private var writeGate = WriteGate()
     private var deadlineTimer: Scheduled<Void>?
 
+    /// Custom metadata that goes out with the response's headers, when they are sent.
+    package var initialMetadata = Metadata()
     /// Custom trailers that go out with the status.
     package var trailers = Metadata()
     /// When the client gives up, by the `grpc-timeout` that it sent.
     package private(set) var deadline: NIODeadline?
+
+    /// The call's own span, set by the interceptor that traces.
+    package var span: CallSpan?
+    /// What interceptors leave for the handler.
+    package var attachments = CallAttachments()
+    /// The method's place in the server's table; nil for a method that is not in it.
+    package private(set) var methodIndex: Int?
+    /// When the request's headers came; noted only for interceptors.
+    package internal(set) var startTime = NIODeadline.uptimeNanoseconds(0)
+    /// What the call has carried so far.
+    package private(set) var traffic = CallTraffic()
+    /// So many of the server's interceptors know of the call and are to hear of its end.
+    var startedInterceptors = 0
 
     init(core: ServerCore, executor: EventLoopExecutor, stream: HTTP2Stream) {
         self.core = core
         self.executor = executor
         self.stream = stream
         self.inbox = MessageInbox(maximumMessageBytes: core.configuration.maximumMessageBytes)
+        if !core.interceptors.ofMessages.isEmpty { inbox.noteSizes() }
     }
 
     package var eventLoop: any EventLoop { executor.eventLoop }
+    var executorNumber: Int { executor.number }
     /// The custom metadata that the client sent.
     package var metadata: Metadata { Metadata(headers) }
     /// `/package.Service/Method`.
     package var path: String { headers.first(":path") ?? "" }
+
+    /// Calls `body` with each field of the request's headers; the bytes are valid only during the
+    /// call.
+    package func forEachHeader(
+        _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+    ) {
+        headers.forEach(body)
+    }
+
     /// Where the client's connection comes from.
     package var remoteAddress: SocketAddress? { stream?.connection.remoteAddress }
 
@@ -52,12 +80,14 @@ package final class ServerCall: @unchecked Sendable {
     package func finish(_ status: GRPCStatus) {
         eventLoop.preconditionInEventLoop()
         guard let stream else { return }
+        if case .ended = response { return }
+        endInterceptors(status)
         switch response {
         case .ended:
             return
         case .notStarted:
             response = .ended
-            var block = core.plainResponseHeaders
+            var block = responseHeaders()
             appendStatus(status, to: &block)
             stream.respond(block, endStream: true)
         case .headersSent:
@@ -119,10 +149,17 @@ package final class ServerCall: @unchecked Sendable {
     package func sendInitialMetadata(_ metadata: Metadata) {
         eventLoop.preconditionInEventLoop()
         guard case .notStarted = response, let stream else { return }
-        var block = core.plainResponseHeaders
+        var block = responseHeaders()
         metadata.append(to: &block)
         response = .headersSent
         stream.respond(block)
+    }
+
+    private func responseHeaders() -> HeaderBlock {
+        guard !initialMetadata.isEmpty else { return core.plainResponseHeaders }
+        var block = core.plainResponseHeaders
+        initialMetadata.append(to: &block)
+        return block
     }
 
     /// Queues one message; `isWritable` says whether more should follow now.
@@ -133,9 +170,11 @@ package final class ServerCall: @unchecked Sendable {
         case .ended: return
         case .notStarted:
             response = .headersSent
-            stream.respond(core.plainResponseHeaders)
+            stream.respond(responseHeaders())
         case .headersSent: break
         }
+        traffic.sent(frame)
+        told(sent: frame)
         stream.send(frame.buffer)
     }
 
@@ -206,16 +245,19 @@ extension ServerCall: HTTP2StreamDelegate {
     private func begin() {
         core.counters.callStarted()
         switch RequestHead.judge(headers, methods: core.methods) {
-        case .accepted(let handler, let timeout):
-            self.handler = handler
+        case .accepted(let method, let timeout):
+            handler = method.handler
+            methodIndex = method.index
             if let timeout { startTimer(timeout) }
-            start(handler)
+            if let refusal = startInterceptors() { return fail(refusal) }
+            start(method.handler)
         case .refusedAsHTTP(let status):
             response = .ended
             core.counters.callEnded(.unknown)
             stream?.respond(HeaderBlock([(":status", "\(status)")]), endStream: true)
         case .refused(let error):
-            fail(error)
+            // Who may not call at all need not learn which methods there are.
+            fail(startInterceptors() ?? error)
         }
     }
 
@@ -237,13 +279,18 @@ extension ServerCall: HTTP2StreamDelegate {
         case .unary, .inlineUnary:
             break
         case .streaming(let body):
-            task = Task(executorPreference: executor) {
+            task = Task.immediate(executorPreference: executor) {
                 do {
-                    try await body(self)
+                    if self.isServedPlainly {
+                        try await body(self)
+                    } else {
+                        try await self.serve { try await body(self) }
+                    }
                     self.finish(.ok)
                 } catch {
                     self.fail(error)
                 }
+                self.isHandlerDone = true
             }
         case .inlineStreaming(let make):
             do {
@@ -258,6 +305,8 @@ extension ServerCall: HTTP2StreamDelegate {
         guard case .ended = response else {
             do {
                 let consumed = try inbox.received(data)
+                traffic.received(data.count, messages: inbox.arrivedMessages)
+                told(received: inbox.takeSizes())
                 stream?.consume(consumed)
                 try deliverInline()
             } catch {
@@ -294,14 +343,18 @@ extension ServerCall: HTTP2StreamDelegate {
         switch handler {
         case .unary(let body):
             let message = try takeOnlyMessage()
-            task = Task(executorPreference: executor) {
+            task = Task.immediate(executorPreference: executor) {
                 do {
-                    let frame = try await body(message, self)
-                    self.send(frame)
+                    if self.isServedPlainly {
+                        self.send(try await body(message, self))
+                    } else {
+                        try await self.serve { self.send(try await body(message, self)) }
+                    }
                     self.finish(.ok)
                 } catch {
                     self.fail(error)
                 }
+                self.isHandlerDone = true
             }
         case .inlineUnary(let body):
             let frame = try body(takeOnlyMessage(), self)
@@ -334,17 +387,21 @@ extension ServerCall: HTTP2StreamDelegate {
         // Without a handler the request's headers never came in full, and no call was started.
         if case .ended = response {} else if handler != nil { core.counters.callEnded(.cancelled) }
         response = .ended
+        endInterceptors(GRPCStatus(.cancelled, "the client has gone"))
         let inline = inline
         self.inline = nil
         inline?.closed()
-        abandon(GRPCError(.cancelled, "the client has gone"))
+        abandon(Self.clientGone)
     }
+
+    /// Made once: nearly every call ends with it, though hardly any handler sees it.
+    private static let clientGone: any Error = GRPCError(.cancelled, "the client has gone")
 
     /// Wakes and cancels whatever still works on the call.
     private func abandon(_ error: any Error) {
         inbox.fail(error)
         writeGate.fail(error)
-        task?.cancel()
+        if !isHandlerDone { task?.cancel() }
         task = nil
     }
 }

@@ -9,6 +9,8 @@ package struct GRPCServerConfiguration: Sendable {
     package var maximumMessageBytes = 4 * 1024 * 1024
     /// Connections open at once; more are told so with GOAWAY and closed as they come.
     package var maximumConnections = 20_000
+    /// Told of every call, in this order.
+    package var interceptors: [any ServerInterceptor] = []
 
     package init() {}
 }
@@ -17,6 +19,7 @@ package struct GRPCServerConfiguration: Sendable {
 final class ServerCore: Sendable {
     let configuration: GRPCServerConfiguration
     let methods: MethodTable
+    let interceptors: ServerInterceptors
     let logger: Logger
     let counters = CallCounters()
     /// What every response begins with.
@@ -28,6 +31,7 @@ final class ServerCore: Sendable {
     init(configuration: GRPCServerConfiguration, methods: MethodTable, logger: Logger) {
         self.configuration = configuration
         self.methods = methods
+        self.interceptors = ServerInterceptors(configuration.interceptors, serving: methods)
         self.logger = logger
     }
 

@@ -1,5 +1,6 @@
 import DequeModule
 package import NIOCore
+import Synchronization
 
 /// Runs Swift tasks on one NIO event loop, in batches.
 ///
@@ -13,6 +14,9 @@ package import NIOCore
 // checks and the other methods require.
 package final class EventLoopExecutor: TaskExecutor, @unchecked Sendable {
     package let eventLoop: any EventLoop
+    /// Counts up with each executor of the process, to spread what is counted by event loop.
+    package let number = EventLoopExecutor.lastNumber.wrappingAdd(1, ordering: .relaxed).newValue
+    private static let lastNumber = Atomic(0)
 
     private var jobs = Deque<UnownedJob>()
     private var unflushed: [HTTP2Connection] = []

@@ -13,15 +13,16 @@ private struct SessionTemplate: @unchecked Sendable {
         nghttp2_session_callbacks_new(&callbacks)
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, user in
             guard let frame else { return 0 }
-            return connection(user).headersBegan(frame)
+            return withConnection(user) { $0.headersBegan(frame) }
         }
         nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) { _, header, user in
             // The two types that the traffic consists of cost a comparison.
             guard let type = header?.pointee.type, type > UInt8(NGHTTP2_HEADERS.rawValue) else {
                 return 0
             }
-            return connection(user).controlFrameBegan(type)
-                ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+            return withConnection(user) {
+                $0.controlFrameBegan(type) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+            }
         }
         nghttp2_session_callbacks_set_on_header_callback(callbacks) {
             _,
@@ -32,9 +33,7 @@ private struct SessionTemplate: @unchecked Sendable {
             valueLength,
             _,
             user in
-            // Called for each field of each request, so the connection is not even retained.
-            guard let user else { return 0 }
-            return Unmanaged<HTTP2Connection>.fromOpaque(user)._withUnsafeGuaranteedRef {
+            withConnection(user) {
                 $0.headerReceived(
                     UnsafeRawBufferPointer(start: name, count: nameLength),
                     UnsafeRawBufferPointer(start: value, count: valueLength)
@@ -43,7 +42,7 @@ private struct SessionTemplate: @unchecked Sendable {
         }
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
             guard let frame else { return 0 }
-            connection(user).frameReceived(frame)
+            withConnection(user) { $0.frameReceived(frame) }
             return 0
         }
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
@@ -69,12 +68,14 @@ private struct SessionTemplate: @unchecked Sendable {
             code,
             user in
             guard let stream = stream(session, streamID) else { return 0 }
-            connection(user).streamClosed(stream, code: HTTP2ErrorCode(rawValue: code))
+            withConnection(user) {
+                $0.streamClosed(stream, code: HTTP2ErrorCode(rawValue: code))
+            }
             return 0
         }
         nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { session, frame, user in
             guard let frame else { return 0 }
-            connection(user).frameSent(frame)
+            withConnection(user) { $0.frameSent(frame) }
             return 0
         }
         nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) {
@@ -105,19 +106,27 @@ private struct SessionTemplate: @unchecked Sendable {
             guard let frame, let pointer = source?.pointee.ptr else { return 0 }
             let stream = Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
             assert(frame.pointee.data.padlen == 0, "we never ask for padding")
-            connection(user).writeReferenced(
-                header: UnsafeRawBufferPointer(start: header, count: 9),
-                payload: stream.takeReferencedPayload(length)
-            )
+            withConnection(user) {
+                $0.writeReferenced(
+                    header: UnsafeRawBufferPointer(start: header, count: 9),
+                    payload: stream.takeReferencedPayload(length)
+                )
+            }
             return 0
         }
         self.callbacks = callbacks
     }
 }
 
-private func connection(_ user: UnsafeMutableRawPointer?) -> HTTP2Connection {
+/// The session's connection, without retaining it: its pipeline does, and it deletes the session
+/// first.
+@inline(__always)
+private func withConnection<Result>(
+    _ user: UnsafeMutableRawPointer?,
+    _ body: (HTTP2Connection) -> Result
+) -> Result {
     guard let user else { preconditionFailure("every session is made with its connection") }
-    return Unmanaged<HTTP2Connection>.fromOpaque(user).takeUnretainedValue()
+    return Unmanaged<HTTP2Connection>.fromOpaque(user)._withUnsafeGuaranteedRef(body)
 }
 
 private func stream(_ session: OpaquePointer?, _ id: Int32) -> HTTP2Stream? {
