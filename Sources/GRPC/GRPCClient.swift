@@ -3,6 +3,7 @@ package import NIOCore
 import NIOPosix
 package import Primitives
 package import SwiftProtobuf
+package import TLS
 
 /// The bounds of one client.
 package struct GRPCClientConfiguration: Sendable {
@@ -21,6 +22,8 @@ package struct GRPCClientConfiguration: Sendable {
     package var interceptors: [any ClientInterceptor] = []
     /// A call that is made while another is served ends by that one's deadline at the latest.
     package var inheritsDeadlines = true
+    /// Nil speaks plaintext.
+    package var tls: TLSClientConfiguration?
 
     package init() {}
 }
@@ -38,6 +41,8 @@ package final class GRPCClient: @unchecked Sendable {
     private let authority: String
     private let interceptors: ClientInterceptors?
     private let counters = ConnectionCounters()
+    /// Nil without TLS; a failure when the configuration can't be used, which every call then says.
+    private let connector: Result<TLSConnector, TLSError>?
     private var connectivity = Connectivity<HTTP2Connection>()
     private var backoff: Backoff
     private var attempt: Attempt?
@@ -73,6 +78,9 @@ package final class GRPCClient: @unchecked Sendable {
         self.executor = EventLoopExecutor(eventLoop: eventLoop)
         self.authority = addresses[0].description
         self.interceptors = ClientInterceptors(configuration.interceptors)
+        self.connector = configuration.tls.map { tls in
+            Result { () throws(TLSError) in try TLSConnector(tls) }
+        }
         self.backoff = Backoff(
             base: configuration.backoffBase,
             maximum: configuration.backoffMaximum
@@ -170,7 +178,8 @@ package final class GRPCClient: @unchecked Sendable {
         timeout: Duration?
     ) -> HeaderBlock {
         var headers = HeaderBlock([
-            (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", authority),
+            (":method", "POST"), (":scheme", connector == nil ? "http" : "https"), (":path", path),
+            (":authority", authority),
             ("te", "trailers"), ("content-type", "application/grpc"),
             ("user-agent", "grpc-swift-meridian"),
         ])
@@ -182,6 +191,12 @@ package final class GRPCClient: @unchecked Sendable {
     }
 
     // MARK: - The connection
+
+    /// Counters of connections by metric name.
+    package var connectionCounters: [String: UInt64] {
+        guard case .success(let connector) = connector else { return counters.values }
+        return counters.values.merging(connector.counters.values) { first, _ in first }
+    }
 
     /// Nil after a wait: look again.
     private func readyConnection(before deadline: CallDeadline?) async throws -> HTTP2Connection? {
@@ -289,6 +304,14 @@ package final class GRPCClient: @unchecked Sendable {
             delegate: self
         )
         attempt?.connection = connection
+        if let connector, let address = attempt?.address {
+            let tls = try connector.get().makeHandler(
+                host: address.host,
+                authority: address.description,
+                on: eventLoop
+            )
+            try channel.pipeline.syncOperations.addHandler(tls)
+        }
         try channel.pipeline.syncOperations.addHandler(connection)
     }
 

@@ -1,5 +1,6 @@
 package import HTTP2
 package import NIOCore
+package import TLS
 
 /// One call as its server sees it: from the request's headers to the trailers.
 ///
@@ -34,6 +35,8 @@ package final class ServerCall: @unchecked Sendable {
     package var trailers = Metadata()
     /// When the client gives up, by the `grpc-timeout` that it sent.
     package private(set) var deadline: NIODeadline?
+    /// The client by the certificate that it showed; nil for plaintext and for one without.
+    package let peerIdentity: PeerIdentity?
 
     /// The call's own span, set by the interceptor that traces.
     package var span: CallSpan?
@@ -48,10 +51,16 @@ package final class ServerCall: @unchecked Sendable {
     /// So many of the server's interceptors know of the call and are to hear of its end.
     var startedInterceptors = 0
 
-    init(core: ServerCore, executor: EventLoopExecutor, stream: HTTP2Stream) {
+    init(
+        core: ServerCore,
+        executor: EventLoopExecutor,
+        stream: HTTP2Stream,
+        peer: PeerIdentity? = nil
+    ) {
         self.core = core
         self.executor = executor
         self.stream = stream
+        self.peerIdentity = peer
         self.inbox = MessageInbox(maximumMessageBytes: core.configuration.maximumMessageBytes)
         if !core.interceptors.ofMessages.isEmpty { inbox.noteSizes() }
     }

@@ -1,6 +1,7 @@
 package import HTTP2
 import Logging
 import Synchronization
+package import TLS
 
 /// The bounds of one server.
 package struct GRPCServerConfiguration: Sendable {
@@ -11,6 +12,8 @@ package struct GRPCServerConfiguration: Sendable {
     package var maximumConnections = 20_000
     /// Told of every call, in this order.
     package var interceptors: [any ServerInterceptor] = []
+    /// Nil serves plaintext.
+    package var tls: TLSServerConfiguration?
 
     package init() {}
 }

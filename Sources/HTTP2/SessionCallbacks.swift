@@ -20,9 +20,8 @@ private struct SessionTemplate: @unchecked Sendable {
             guard let type = header?.pointee.type, type > UInt8(NGHTTP2_HEADERS.rawValue) else {
                 return 0
             }
-            return withConnection(user) {
-                $0.controlFrameBegan(type) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
-            }
+            return withConnection(user) { $0.controlFrameBegan(type) }
+                ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
         }
         nghttp2_session_callbacks_set_on_header_callback(callbacks) {
             _,
@@ -33,7 +32,7 @@ private struct SessionTemplate: @unchecked Sendable {
             valueLength,
             _,
             user in
-            withConnection(user) {
+            return withConnection(user) {
                 $0.headerReceived(
                     UnsafeRawBufferPointer(start: name, count: nameLength),
                     UnsafeRawBufferPointer(start: value, count: valueLength)

@@ -56,7 +56,6 @@ struct AllocationTests {
             try await call(Self.calls)
             perCall = Double(try await count(loopback) - before) / Double(Self.calls)
         }
-        print("ALLOC", method, perCall)
         return perCall
     }
 

@@ -4,9 +4,10 @@ import Synchronization
 /// Counts the calls of one server or of any number of clients, by method.
 ///
 /// For each method: calls begun and in flight, and by status how many ended, how long they took, and
-/// the bytes and messages they carried. A call costs two looks at the clock, ten atomic additions
-/// and no allocation: the first call of a method with a new status makes room for it. A server's methods are those of its table, where all others are "other"; a
-/// client's are the first `maximumMethods` that are called.
+/// the bytes and messages they carried. A call costs two looks at the clock, nine atomic additions
+/// and no allocation, except that the first one of a method to end with a status makes room for
+/// it. A server's methods are those of its table, where all others are "other"; a client's are the
+/// first `maximumMethods` that are called.
 package final class CallMetrics: Sendable {
     package struct Limits: Sendable {
         /// Methods of their own; further ones are counted together as "other".

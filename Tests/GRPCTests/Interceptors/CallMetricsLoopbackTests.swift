@@ -89,7 +89,6 @@ struct CallMetricsLoopbackTests {
         // With the connections closed, every call has ended on both sides.
         let made = clientMetrics.snapshot
         let served = serverMetrics.snapshot
-        print("<<<\n" + served.prometheusText() + made.prometheusText(target: "dns:///a:1") + ">>>")
         #expect(made.codes == planned)
         #expect(made.started == 800 && made.inFlight == 0 && served.inFlight == 0)
         for code in [.ok, .failedPrecondition, .internal, .unimplemented] as [GRPCStatusCode] {
