@@ -132,7 +132,7 @@ package final class GRPCServer: Service {
         }
         guard isAccepted else {
             return try channel.pipeline.syncOperations.addHandler(
-                RefusedConnection(isPlaintext: true, counters: http2Counters)
+                RefusedConnection(isPlaintext: tls == nil, counters: http2Counters)
             )
         }
         channel.closeFuture.whenComplete { _ in
