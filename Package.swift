@@ -259,6 +259,7 @@ if Context.environment["MERIDIAN_FUZZ"] != nil {
             "fuzz-http2",
             path: "Tests/Fuzz/HTTP2",
             ["CNghttp2", "GRPC", "HTTP2", logging, nioCore, nioEmbedded]
-        )
+        ),
+        fuzz("fuzz-tls", path: "Tests/Fuzz/TLS", ["TLS", "TLSTestSupport", nioCore, nioEmbedded]),
     ]
 }

@@ -420,6 +420,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
     func tearDown(reason: String) {
         lingerTimer?.cancel()
         guard let session else {
+            // It ended with its GOAWAY already, and was told then.
+            guard endingRule == nil else { return }
             // It never began: a TLS handshake has failed.
             delegate?.connectionClosed(self, reason: reason)
             return
