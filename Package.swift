@@ -59,6 +59,11 @@ let package = Package(
             pkgConfig: "sqlite3",
             providers: [.apt(["libsqlite3-dev"])]
         ),
+        .systemLibrary(
+            name: "CZlib",
+            pkgConfig: "zlib",
+            providers: [.apt(["zlib1g-dev"])]
+        ),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
 
         // Foundations.
@@ -71,14 +76,15 @@ let package = Package(
         library(
             "GRPC",
             [
-                "GRPCAPI", "HTTP2", "Primitives", deque, lifecycle, logging, nioCore, nioPosix,
-                protobuf,
+                "CZlib", "GRPCAPI", "HTTP2", "Primitives", deque, lifecycle, logging, nioCore,
+                nioPosix, protobuf,
             ]
         ),
 
         // Generated from xds/protos by scripts/generate.
         library("EnvoyAPI", [protobuf]),
         library("GRPCAPI", [protobuf]),
+        library("InteropAPI", [protobuf]),
         library("MeridianAPI", [protobuf]),
 
         // Decisions, without I/O.
@@ -105,6 +111,7 @@ let package = Package(
         ),
         library("Telemetry", [logging]),
         library("CommandLine", ["Primitives", argumentParser]),
+        library("Interop", ["GRPC", "InteropAPI", protobuf]),
         library(
             "OperatorTools",
             [
@@ -155,6 +162,11 @@ let package = Package(
             ]
         ),
         program("bench-echo", ["GRPC", argumentParser]),
+        program(
+            "interop-server",
+            ["GRPC", "Interop", "Primitives", argumentParser, logging, nioPosix]
+        ),
+        program("interop-client", ["GRPC", "Interop", "Primitives", argumentParser, nioPosix]),
 
         // Tests.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
@@ -162,8 +174,9 @@ let package = Package(
         tests(
             "GRPCTests",
             [
-                "CAllocationCounter", "CNghttp2", "GRPC", "GRPCAPI", "HTTP2", "Primitives",
-                lifecycle, logging, nioCore, nioPosix, protobuf,
+                "CAllocationCounter", "CNghttp2", "GRPC", "GRPCAPI", "HTTP2",
+                "Interop", "InteropAPI", "Primitives", lifecycle, logging, nioCore, nioPosix,
+                protobuf,
             ]
         ),
         tests("HTTP2Tests", ["CNghttp2", "HTTP2", "Primitives", nioCore, nioEmbedded]),

@@ -9,6 +9,8 @@ import NIOCore
 // The delegate methods are called there; all others go there first.
 package final class ClientCall: @unchecked Sendable {
     private let executor: EventLoopExecutor
+    /// What compresses the requests; the headers have announced it.
+    private let compression: MessageEncoding?
     private var stream: HTTP2Stream?
     private var inbox: MessageInbox
     private var writeGate = WriteGate()
@@ -18,8 +20,13 @@ package final class ClientCall: @unchecked Sendable {
     private var trailingMetadata = Metadata()
     private var deadlineTimer: Scheduled<Void>?
 
-    init(executor: EventLoopExecutor, maximumMessageBytes: Int) {
+    init(
+        executor: EventLoopExecutor,
+        maximumMessageBytes: Int,
+        compression: MessageEncoding? = nil
+    ) {
         self.executor = executor
+        self.compression = compression
         self.inbox = MessageInbox(maximumMessageBytes: maximumMessageBytes)
     }
 
@@ -38,10 +45,13 @@ package final class ClientCall: @unchecked Sendable {
 
     /// Sends one message, first waiting for room when the server reads slowly.
     ///
-    /// Throws when the call is over; `next` tells how it ended.
-    package func write(_ frame: GRPCFrame) async throws {
+    /// Throws when the call is over; `next` tells how it ended. On a call with compression a
+    /// message may be left out of it.
+    package func write(_ frame: GRPCFrame, compressed: Bool = true) async throws {
         guard eventLoop.inEventLoop else {
-            return try await withTaskExecutorPreference(executor) { try await self.write(frame) }
+            return try await withTaskExecutorPreference(executor) {
+                try await self.write(frame, compressed: compressed)
+            }
         }
         while let stream, !stream.isWritable {
             try Task.checkCancellation()
@@ -54,7 +64,12 @@ package final class ClientCall: @unchecked Sendable {
             }
         }
         guard let stream else { throw overError }
-        stream.send(frame.buffer)
+        stream.send(compressed ? encoded(frame) : frame.buffer)
+    }
+
+    private func encoded(_ frame: GRPCFrame) -> ByteBuffer {
+        guard let compression else { return frame.buffer }
+        return ZlibStreams.ofThisThread.compress(frame, compression).buffer
     }
 
     /// Half-closes: the server is told that no more messages come.
@@ -68,7 +83,7 @@ package final class ClientCall: @unchecked Sendable {
     /// The one message of a unary call and its end, on the event loop.
     func sendOnly(_ frame: GRPCFrame) {
         eventLoop.preconditionInEventLoop()
-        stream?.send(frame.buffer)
+        stream?.send(encoded(frame))
         stream?.finish()
     }
 
@@ -86,13 +101,28 @@ package final class ClientCall: @unchecked Sendable {
             stream?.consume(bytes)
             return message
         case .end: return nil
-        case .fail(let error): throw error
+        case .fail(let error):
+            // A message that can't be decompressed; whatever else fails has ended the call before.
+            if let error = error as? GRPCError { abort(error) }
+            throw error
         case .wait:
             return try await withTaskCancellationHandler {
                 try await withUnsafeThrowingContinuation { inbox.wait($0) }
             } onCancel: {
                 self.cancel()
             }
+        }
+    }
+
+    /// Whether the message that was read last had come compressed.
+    package var wasLastMessageCompressed: Bool {
+        get async {
+            guard eventLoop.inEventLoop else {
+                return await withTaskExecutorPreference(executor) {
+                    await self.wasLastMessageCompressed
+                }
+            }
+            return inbox.wasLastCompressed
         }
     }
 
@@ -151,6 +181,11 @@ extension ClientCall: HTTP2StreamDelegate {
             if ResponseHead.isInformational(headers) { return }
             hasHeaders = true
             if let refusal = ResponseHead.refusal(of: headers) { return abort(refusal) }
+            do {
+                inbox.encoding = try ResponseHead.encoding(of: headers)
+            } catch {
+                return abort(error)
+            }
             initialMetadata = Metadata(headers)
         } else if endStream {
             receivedTrailers(headers)

@@ -79,15 +79,22 @@ package final class GRPCClient: @unchecked Sendable {
 
     /// Opens a call, connecting first when there is no connection.
     ///
-    /// Throws UNAVAILABLE when no address can be reached.
+    /// Throws UNAVAILABLE when no address can be reached. `compression` is for the requests; a
+    /// server that does not know it ends the call with UNIMPLEMENTED.
     package func open(
         _ path: String,
         metadata: Metadata = Metadata(),
-        timeout: Duration? = nil
+        timeout: Duration? = nil,
+        compression: MessageEncoding? = nil
     ) async throws -> ClientCall {
         guard eventLoop.inEventLoop else {
             return try await withTaskExecutorPreference(executor) {
-                try await self.open(path, metadata: metadata, timeout: timeout)
+                try await self.open(
+                    path,
+                    metadata: metadata,
+                    timeout: timeout,
+                    compression: compression
+                )
             }
         }
         let deadline = timeout.map { CallDeadline(timeout: $0) }
@@ -98,9 +105,13 @@ package final class GRPCClient: @unchecked Sendable {
             if let deadline, deadline.remaining <= .zero { throw deadline.error }
             let call = ClientCall(
                 executor: executor,
-                maximumMessageBytes: configuration.maximumMessageBytes
+                maximumMessageBytes: configuration.maximumMessageBytes,
+                compression: compression
             )
-            let headers = requestHeaders(path, metadata: metadata, timeout: deadline?.remaining)
+            var headers = requestHeaders(path, metadata: metadata, timeout: deadline?.remaining)
+            if let compression {
+                headers.append(name: "grpc-encoding", value: compression.name)
+            }
             if let stream = connection.open(headers, endStream: false, delegate: call) {
                 call.opened(stream, deadline: deadline)
                 return call
@@ -117,11 +128,17 @@ package final class GRPCClient: @unchecked Sendable {
         _ path: String,
         _ request: Request,
         metadata: Metadata = Metadata(),
-        timeout: Duration? = nil
+        timeout: Duration? = nil,
+        compression: MessageEncoding? = nil
     ) async throws -> Response {
         let frame = try GRPCFrame(request)
         let bytes = try await withTaskExecutorPreference(executor) {
-            let call = try await self.open(path, metadata: metadata, timeout: timeout)
+            let call = try await self.open(
+                path,
+                metadata: metadata,
+                timeout: timeout,
+                compression: compression
+            )
             call.sendOnly(frame)
             guard let response = try await call.next() else {
                 throw GRPCError(.internal, "the server ended the call without a message")
@@ -143,6 +160,7 @@ package final class GRPCClient: @unchecked Sendable {
         var headers = HeaderBlock([
             (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", authority),
             ("te", "trailers"), ("content-type", "application/grpc"),
+            ("grpc-accept-encoding", MessageEncoding.accepted),
             ("user-agent", "grpc-swift-meridian"),
         ])
         if let timeout {

@@ -26,6 +26,13 @@ package final class ServerCall: @unchecked Sendable {
     private var writeGate = WriteGate()
     private var deadlineTimer: Scheduled<Void>?
 
+    /// What compresses the responses of a client that accepts it, nil for nothing.
+    ///
+    /// Decided once: a change after the initial metadata or the first response has no effect.
+    package var compression: MessageEncoding?
+    /// What `compression` has come to.
+    private var encoding: MessageEncoding?
+
     /// Custom trailers that go out with the status.
     package var trailers = Metadata()
     /// When the client gives up, by the `grpc-timeout` that it sent.
@@ -43,6 +50,8 @@ package final class ServerCall: @unchecked Sendable {
     package var metadata: Metadata { Metadata(headers) }
     /// `/package.Service/Method`.
     package var path: String { headers.first(":path") ?? "" }
+    /// Whether the message that was read last had come compressed.
+    package var wasLastMessageCompressed: Bool { inbox.wasLastCompressed }
     /// Where the client's connection comes from.
     package var remoteAddress: SocketAddress? { stream?.connection.remoteAddress }
 
@@ -119,36 +128,54 @@ package final class ServerCall: @unchecked Sendable {
     package func sendInitialMetadata(_ metadata: Metadata) {
         eventLoop.preconditionInEventLoop()
         guard case .notStarted = response, let stream else { return }
-        var block = core.plainResponseHeaders
+        var block = responseHeaders()
         metadata.append(to: &block)
         response = .headersSent
         stream.respond(block)
     }
 
+    private func responseHeaders() -> HeaderBlock {
+        guard let compression, compression.isAccepted(by: headers) else {
+            return core.plainResponseHeaders
+        }
+        encoding = compression
+        var block = core.plainResponseHeaders
+        block.append(name: "grpc-encoding", value: compression.name)
+        return block
+    }
+
     /// Queues one message; `isWritable` says whether more should follow now.
-    package func send(_ frame: GRPCFrame) {
+    ///
+    /// On a call with `compression` a message may be left out of it.
+    package func send(_ frame: GRPCFrame, compressed: Bool = true) {
         eventLoop.preconditionInEventLoop()
         guard let stream else { return }
         switch response {
         case .ended: return
         case .notStarted:
             response = .headersSent
-            stream.respond(core.plainResponseHeaders)
+            stream.respond(responseHeaders())
         case .headersSent: break
         }
-        stream.send(frame.buffer)
+        if compressed, let encoding {
+            stream.send(ZlibStreams.ofThisThread.compress(frame, encoding).buffer)
+        } else {
+            stream.send(frame.buffer)
+        }
     }
 
     /// Sends one message, first waiting for room when the client reads slowly.
     ///
     /// Throws when the call is over.
-    package func write(_ frame: GRPCFrame) async throws {
+    package func write(_ frame: GRPCFrame, compressed: Bool = true) async throws {
         guard eventLoop.inEventLoop else {
-            return try await withTaskExecutorPreference(executor) { try await self.write(frame) }
+            return try await withTaskExecutorPreference(executor) {
+                try await self.write(frame, compressed: compressed)
+            }
         }
         try await waitForRoom()
         guard stream != nil else { throw GRPCError(.cancelled, "the call is over") }
-        send(frame)
+        send(frame, compressed: compressed)
     }
 
     private func waitForRoom() async throws {
@@ -206,8 +233,9 @@ extension ServerCall: HTTP2StreamDelegate {
     private func begin() {
         core.counters.callStarted()
         switch RequestHead.judge(headers, methods: core.methods) {
-        case .accepted(let handler, let timeout):
+        case .accepted(let handler, let timeout, let encoding):
             self.handler = handler
+            inbox.encoding = encoding
             if let timeout { startTimer(timeout) }
             start(handler)
         case .refusedAsHTTP(let status):
@@ -271,9 +299,14 @@ extension ServerCall: HTTP2StreamDelegate {
 
     private func deliverInline() throws {
         guard let inline else { return }
-        while case .message(let message, let bytes) = inbox.next() {
-            stream?.consume(bytes)
-            try inline.received(message)
+        while true {
+            switch inbox.next() {
+            case .message(let message, let bytes):
+                stream?.consume(bytes)
+                try inline.received(message)
+            case .fail(let error): throw error
+            case .wait, .end: return
+            }
         }
     }
 
@@ -313,11 +346,15 @@ extension ServerCall: HTTP2StreamDelegate {
     }
 
     private func takeOnlyMessage() throws -> MessageBytes {
-        guard case .message(let message, let bytes) = inbox.next() else {
-            throw GRPCError(.internal, "a unary call came without a message")
+        let message: MessageBytes
+        switch inbox.next() {
+        case .message(let first, let bytes):
+            stream?.consume(bytes)
+            message = first
+        case .fail(let error): throw error
+        case .wait, .end: throw GRPCError(.internal, "a unary call came without a message")
         }
-        stream?.consume(bytes)
-        guard case .end = inbox.next() else {
+        guard inbox.isAtEnd else {
             throw GRPCError(.internal, "a unary call came with more than one message")
         }
         return message
