@@ -23,7 +23,7 @@ struct AllocationTests {
     private static let inlineBudget = 20.0
     private static let asyncBudget = 24.0
     private static let frameBudget = 2.5
-    private static let compressionBudget = 8.0
+    private static let compressionBudget = 12.0
     #endif
 
     /// A message large enough to go out by reference.
