@@ -54,6 +54,7 @@ let package = Package(
             pkgConfig: "libnghttp2",
             providers: [.apt(["libnghttp2-dev"])]
         ),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CSQLite",
             pkgConfig: "sqlite3",
@@ -73,11 +74,12 @@ let package = Package(
 
         // The gRPC runtime.
         library("HTTP2", ["CNghttp2", deque, nioCore]),
+        library("TLS", ["COpenSSL", lifecycle, logging, nioCore]),
         library(
             "GRPC",
             [
-                "CZlib", "GRPCAPI", "HTTP2", "Primitives", deque, lifecycle, logging, nioCore,
-                nioPosix, protobuf,
+                "CZlib", "GRPCAPI", "HTTP2", "Primitives", "TLS", deque, lifecycle, logging,
+                nioCore, nioPosix, protobuf,
             ]
         ),
 
@@ -111,7 +113,7 @@ let package = Package(
         ),
         library("Telemetry", [logging]),
         library("CommandLine", ["Primitives", argumentParser]),
-        library("Interop", ["GRPC", "InteropAPI", protobuf]),
+        library("Interop", ["GRPC", "InteropAPI", "TLS", protobuf]),
         library(
             "OperatorTools",
             [
@@ -161,7 +163,7 @@ let package = Package(
                 "SidecarBootstrap", "YAML", argumentParser, nioPosix, protobuf,
             ]
         ),
-        program("bench-echo", ["GRPC", argumentParser]),
+        program("bench-echo", ["GRPC", "TLS", argumentParser]),
         program(
             "interop-server",
             ["GRPC", "Interop", "Primitives", argumentParser, logging, nioPosix]
@@ -175,8 +177,8 @@ let package = Package(
             "GRPCTests",
             [
                 "CAllocationCounter", "CNghttp2", "GRPC", "GRPCAPI", "HTTP2",
-                "Interop", "InteropAPI", "Primitives", lifecycle, logging, nioCore, nioPosix,
-                protobuf,
+                "Interop", "InteropAPI", "Primitives", "TLS", "TLSTestSupport", lifecycle,
+                logging, nioCore, nioPosix, protobuf,
             ]
         ),
         tests("HTTP2Tests", ["CNghttp2", "HTTP2", "Primitives", nioCore, nioEmbedded]),
@@ -198,6 +200,20 @@ let package = Package(
         tests("SidecarBootstrapTests", ["Primitives", "SidecarBootstrap"]),
         tests("SQLiteTests", ["SQLite"]),
         tests("StoreTests", ["Primitives", "SQLite", "Store"]),
+        .target(
+            name: "TLSTestSupport",
+            dependencies: ["COpenSSL"],
+            path: "Tests/TLSTestSupport",
+            swiftSettings: settings
+        ),
+        tests(
+            "TLSTests",
+            [
+                "GRPC", "HTTP2", "Primitives", "TLS", "TLSTestSupport", logging, nioCore,
+                nioEmbedded, nioPosix,
+            ],
+            exclude: ["Fixtures"]
+        ),
         tests(
             "TranslationTests",
             [

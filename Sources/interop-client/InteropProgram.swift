@@ -1,12 +1,9 @@
 import ArgumentParser
+import Foundation
 import GRPC
 import Interop
 import NIOPosix
 import Primitives
-
-#if canImport(Glibc)
-import Glibc
-#endif
 
 /// The client of the gRPC interoperability tests.
 @main
@@ -39,9 +36,12 @@ struct InteropProgram: AsyncParsableCommand {
 
     @Option(
         name: .customLong("use_test_ca"),
-        help: "Whether the certificates of --ca_file replace those of the system."
+        help: "Whether the gRPC project's test authority replaces those of the system."
     )
     var useTestCA = false
+
+    @Option(name: .customLong("ca_file"), help: "Certificates that replace those of the system.")
+    var authorityFile: String?
 
     static func main() async {
         let arguments = CommandLine.arguments.dropFirst()
@@ -51,7 +51,6 @@ struct InteropProgram: AsyncParsableCommand {
     }
 
     func validate() throws {
-        if useTLS { throw ValidationError("--use_tls is not supported yet") }
         do {
             _ = try InteropCase.named(testCase)
         } catch {
@@ -60,8 +59,19 @@ struct InteropProgram: AsyncParsableCommand {
     }
 
     func run() async throws {
+        var configuration = GRPCClientConfiguration()
+        configuration.authority = serverHostOverride
+        if useTLS {
+            let credentials = InteropCredentials(environment: ProcessInfo.processInfo.environment)
+            configuration.tls = try credentials.client(
+                authority: authorityFile,
+                usesTestAuthority: useTestCA,
+                expectedHost: serverHostOverride
+            )
+        }
         let client = GRPCClient(
             addresses: [EndpointAddress(host: serverHost, port: serverPort)],
+            configuration: configuration,
             eventLoop: MultiThreadedEventLoopGroup.singleton.next()
         )
         let interop = InteropClient(client: client)

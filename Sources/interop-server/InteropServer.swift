@@ -1,13 +1,10 @@
 import ArgumentParser
+import Foundation
 import GRPC
 import Interop
 import Logging
 import NIOPosix
 import Primitives
-
-#if canImport(Glibc)
-import Glibc
-#endif
 
 /// The server of the gRPC interoperability tests.
 @main
@@ -26,21 +23,29 @@ struct InteropServer: AsyncParsableCommand {
     @Option(name: .customLong("use_tls"), help: "Whether connections are encrypted.")
     var useTLS = false
 
+    @Option(name: .customLong("tls_cert_file"), help: "The server's certificate chain, in PEM.")
+    var certificateFile: String?
+
+    @Option(name: .customLong("tls_key_file"), help: "The key of the certificate, in PEM.")
+    var keyFile: String?
+
     static func main() async {
         let arguments = CommandLine.arguments.dropFirst()
         await main(FlagArguments.withValues(Array(arguments), booleans: ["use_tls"]))
     }
 
-    func validate() throws {
-        if useTLS { throw ValidationError("--use_tls is not supported yet") }
-    }
-
     func run() async throws {
         var methods = MethodTable()
         TestService().register(in: &methods)
+        var configuration = GRPCServerConfiguration()
+        if useTLS {
+            let credentials = InteropCredentials(environment: ProcessInfo.processInfo.environment)
+            configuration.tls = try credentials.server(certificate: certificateFile, key: keyFile)
+        }
         let server = GRPCServer(
             address: EndpointAddress(host: host, port: port),
             methods: methods,
+            configuration: configuration,
             group: MultiThreadedEventLoopGroup(numberOfThreads: 1),
             logger: Logger(label: "interop-server")
         )

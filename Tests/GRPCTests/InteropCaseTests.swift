@@ -4,6 +4,8 @@ import InteropAPI
 import NIOCore
 import NIOPosix
 import Primitives
+import TLS
+import TLSTestSupport
 import Testing
 
 /// The official interoperability cases, between ourselves and against grpcio.
@@ -14,6 +16,62 @@ struct InteropCaseTests {
         try await Loopback.run(
             methods: { TestService().register(in: &$0) },
             body: { try await InteropClient(client: $0.client).run(testCase) }
+        )
+    }
+
+    @Test func `every case passes over TLS between our client and our server`() async throws {
+        let authority = try CertificateAuthority()
+        let identity = try authority.issue(.init { $0.dnsNames = ["interop.test"] })
+        var server = GRPCServerConfiguration.testing
+        server.tls = TLSServerConfiguration(
+            credentials: try TLSCredentials(
+                TLSMaterial(
+                    certificateChain: identity.certificate,
+                    privateKey: identity.privateKey,
+                    trustRoots: nil
+                )
+            )
+        )
+        var client = GRPCClientConfiguration.testing
+        client.tls = TLSClientConfiguration(
+            credentials: try TLSCredentials(
+                TLSMaterial(
+                    certificateChain: nil,
+                    privateKey: nil,
+                    trustRoots: authority.certificate
+                )
+            ),
+            verification: .hostname("interop.test")
+        )
+        try await Loopback.run(
+            server: server,
+            client: client,
+            methods: { TestService().register(in: &$0) },
+            body: { loopback in
+                for testCase in InteropCase.allCases {
+                    await #expect(throws: Never.self, "\(testCase.rawValue)") {
+                        try await InteropClient(client: loopback.client).run(testCase)
+                    }
+                }
+            }
+        )
+    }
+
+    @Test func `without files and without the test credentials TLS says what it expects`() throws {
+        let none = InteropCredentials(environment: [:])
+        let server = #expect(throws: InteropFailure.self) {
+            try none.server(certificate: nil, key: nil)
+        }
+        let client = #expect(throws: InteropFailure.self) {
+            try none.client(authority: nil, usesTestAuthority: true, expectedHost: nil)
+        }
+        #expect(
+            server?.description
+                == "expected --tls_cert_file, or INTEROP_TEST_CREDENTIALS with server1.pem in it"
+        )
+        #expect(
+            client?.description
+                == "expected --ca_file, or INTEROP_TEST_CREDENTIALS with ca.pem in it"
         )
     }
 
