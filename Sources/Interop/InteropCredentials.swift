@@ -1,4 +1,3 @@
-package import GRPC
 package import TLS
 
 /// The certificates of an interoperability program: files that the command line names, or those of
