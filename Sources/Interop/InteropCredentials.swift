@@ -10,7 +10,8 @@ package struct InteropCredentials: Sendable {
     private let directory: String?
 
     package init(environment: [String: String]) {
-        directory = environment[Self.directoryVariable]
+        let value = environment[Self.directoryVariable] ?? ""
+        directory = value.isEmpty ? nil : value
     }
 
     /// What the server presents.

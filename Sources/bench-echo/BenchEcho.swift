@@ -3,6 +3,7 @@ import GRPC
 import Logging
 import NIOPosix
 import Primitives
+import TLS
 
 #if canImport(Glibc)
 import Glibc
@@ -25,7 +26,24 @@ struct BenchEcho: AsyncParsableCommand {
     @Flag(help: "Serve on the event loop itself instead of in a task for each call.")
     var inline = false
 
+    @Option(name: .customLong("tls-certificate"), help: "A PEM file: serve TLS with this chain.")
+    var certificate: String?
+
+    @Option(name: .customLong("tls-key"), help: "The PEM file of its private key.")
+    var key: String?
+
     func run() async throws {
+        var configuration = GRPCServerConfiguration()
+        if certificate != nil || key != nil {
+            let files = TLSCredentialFiles(
+                certificateChain: certificate,
+                privateKey: key,
+                trustRoots: nil
+            )
+            configuration.tls = TLSServerConfiguration(
+                credentials: try TLSCredentials(files: files)
+            )
+        }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         var methods = MethodTable()
         if inline {
@@ -49,6 +67,7 @@ struct BenchEcho: AsyncParsableCommand {
         let server = GRPCServer(
             address: EndpointAddress(host: "127.0.0.1", port: port),
             methods: methods,
+            configuration: configuration,
             group: group,
             logger: Logger(label: "bench-echo")
         )
