@@ -73,6 +73,11 @@ let package = Package(
             pkgConfig: "sqlite3",
             providers: [.apt(["libsqlite3-dev"])]
         ),
+        .systemLibrary(
+            name: "CZlib",
+            pkgConfig: "zlib",
+            providers: [.apt(["zlib1g-dev"])]
+        ),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
 
         // Foundations.
@@ -86,8 +91,8 @@ let package = Package(
         library(
             "GRPC",
             [
-                "GRPCAPI", "HTTP2", "Primitives", "TLS", deque, lifecycle, logging, nioCore,
-                nioPosix, protobuf,
+                "CZlib", "GRPCAPI", "HTTP2", "Primitives", "TLS", deque, lifecycle, logging,
+                nioCore, nioPosix, protobuf,
             ],
             settings: runtimeSettings
         ),
@@ -95,6 +100,7 @@ let package = Package(
         // Generated from xds/protos by scripts/generate.
         library("EnvoyAPI", [protobuf]),
         library("GRPCAPI", [protobuf]),
+        library("InteropAPI", [protobuf]),
         library("MeridianAPI", [protobuf]),
 
         // Decisions, without I/O.
@@ -129,6 +135,7 @@ let package = Package(
         ),
         library("Telemetry", [logging]),
         library("CommandLine", ["Primitives", argumentParser]),
+        library("Interop", ["GRPC", "InteropAPI", "TLS", protobuf]),
         library(
             "OperatorTools",
             [
@@ -179,6 +186,11 @@ let package = Package(
             ]
         ),
         program("bench-echo", ["GRPC", "TLS", argumentParser]),
+        program(
+            "interop-server",
+            ["GRPC", "Interop", "Primitives", argumentParser, logging, nioPosix]
+        ),
+        program("interop-client", ["GRPC", "Interop", "Primitives", argumentParser, nioPosix]),
 
         // Tests.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
@@ -187,8 +199,9 @@ let package = Package(
         tests(
             "GRPCTests",
             [
-                "CAllocationCounter", "CNghttp2", "GRPC", "GRPCAPI", "HTTP2", "Primitives",
-                lifecycle, logging, nioCore, nioPosix, protobuf,
+                "CAllocationCounter", "CNghttp2", "GRPC", "GRPCAPI", "HTTP2",
+                "Interop", "InteropAPI", "Primitives", "TLS", "TLSTestSupport", lifecycle,
+                logging, nioCore, nioPosix, protobuf,
             ]
         ),
         tests(

@@ -9,6 +9,8 @@ import NIOCore
 // The delegate methods are called there; all others go there first.
 package final class ClientCall: CallWriter, @unchecked Sendable {
     let executor: EventLoopExecutor
+    /// What compresses the requests; the headers have announced it.
+    let compression: MessageEncoding?
     private(set) var stream: HTTP2Stream?
     private var inbox: MessageInbox
     var writeGate = WriteGate()
@@ -31,9 +33,11 @@ package final class ClientCall: CallWriter, @unchecked Sendable {
     init(
         executor: EventLoopExecutor,
         maximumMessageBytes: Int,
+        compression: MessageEncoding? = nil,
         observer: (any ClientCallObserver)? = nil
     ) {
         self.executor = executor
+        self.compression = compression
         self.observer = observer
         self.inbox = MessageInbox(maximumMessageBytes: maximumMessageBytes)
     }
@@ -57,14 +61,22 @@ package final class ClientCall: CallWriter, @unchecked Sendable {
 
     /// Sends one message, first waiting for room when the server reads slowly.
     ///
-    /// Throws when the call is over; `next` tells how it ended.
-    package func write(_ frame: GRPCFrame) async throws {
+    /// Throws when the call is over; `next` tells how it ended. On a call with compression a
+    /// message may be left out of it.
+    package func write(_ frame: GRPCFrame, compressed: Bool = true) async throws {
         guard eventLoop.inEventLoop else {
-            return try await withTaskExecutorPreference(executor) { try await self.write(frame) }
+            return try await withTaskExecutorPreference(executor) {
+                try await self.write(frame, compressed: compressed)
+            }
         }
         try await waitForRoom()
         guard let stream else { throw overError }
-        send(frame, on: stream)
+        send(compressed ? encoded(frame) : frame, on: stream)
+    }
+
+    private func encoded(_ frame: GRPCFrame) -> GRPCFrame {
+        guard let compression else { return frame }
+        return ZlibStreams.ofThisThread.compress(frame, compression)
     }
 
     /// Half-closes: the server is told that no more messages come.
@@ -79,7 +91,7 @@ package final class ClientCall: CallWriter, @unchecked Sendable {
     package func sendOnly(_ frame: GRPCFrame) {
         eventLoop.preconditionInEventLoop()
         guard let stream else { return }
-        send(frame, on: stream)
+        send(encoded(frame), on: stream)
         stream.finish()
     }
 
@@ -103,7 +115,10 @@ package final class ClientCall: CallWriter, @unchecked Sendable {
             stream?.consume(bytes)
             return message
         case .end: return nil
-        case .fail(let error): throw error
+        case .fail(let error):
+            // A message that can't be decompressed; whatever else fails has ended the call before.
+            if let error = error as? GRPCError { abort(error) }
+            throw error
         case .wait:
             return try await withTaskCancellationHandler {
                 try await withUnsafeThrowingContinuation { inbox.wait($0) }
@@ -125,6 +140,18 @@ package final class ClientCall: CallWriter, @unchecked Sendable {
             pushback: pushback,
             trailers: trailingMetadata
         )
+    }
+
+    /// Whether the message that was read last had come compressed.
+    package var wasLastMessageCompressed: Bool {
+        get async {
+            guard eventLoop.inEventLoop else {
+                return await withTaskExecutorPreference(executor) {
+                    await self.wasLastMessageCompressed
+                }
+            }
+            return inbox.wasLastCompressed
+        }
     }
 
     /// The metadata that came ahead of the first message and with the status.
@@ -198,6 +225,11 @@ extension ClientCall: HTTP2StreamDelegate {
             if ResponseHead.isInformational(headers) { return }
             hasHeaders = true
             if let refusal = ResponseHead.refusal(of: headers) { return abort(refusal) }
+            do {
+                inbox.encoding = try ResponseHead.encoding(of: headers)
+            } catch {
+                return abort(error)
+            }
             initialMetadata = Metadata(headers)
             observer?.responseBegan(self)
         } else if endStream {

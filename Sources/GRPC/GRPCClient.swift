@@ -22,6 +22,8 @@ package struct GRPCClientConfiguration: Sendable {
     package var interceptors: [any ClientInterceptor] = []
     /// A call that is made while another is served ends by that one's deadline at the latest.
     package var inheritsDeadlines = true
+    /// What the calls have as `:authority`; nil stands for the first address.
+    package var authority: String?
     /// Nil speaks plaintext.
     package var tls: TLSClientConfiguration?
 
@@ -99,6 +101,7 @@ package final class GRPCClient: @unchecked Sendable {
         self.addresses = addresses
         self.configuration = configuration
         self.executor = executor
+        let authority = authority ?? configuration.authority
         self.authority = authority ?? addresses[0].defaultAuthority
         self.serverName = authority.map(hostOf)
         self.interceptors = ClientInterceptors(configuration.interceptors)
@@ -117,15 +120,22 @@ package final class GRPCClient: @unchecked Sendable {
 
     /// Opens a call, connecting first when there is no connection.
     ///
-    /// Throws UNAVAILABLE when no address can be reached.
+    /// Throws UNAVAILABLE when no address can be reached. `compression` is for the requests; a
+    /// server that does not know it ends the call with UNIMPLEMENTED.
     package func open(
         _ path: String,
         metadata: Metadata = Metadata(),
-        timeout: Duration? = nil
+        timeout: Duration? = nil,
+        compression: MessageEncoding? = nil
     ) async throws -> ClientCall {
         guard eventLoop.inEventLoop else {
             return try await withTaskExecutorPreference(executor) {
-                try await self.open(path, metadata: metadata, timeout: timeout)
+                try await self.open(
+                    path,
+                    metadata: metadata,
+                    timeout: timeout,
+                    compression: compression
+                )
             }
         }
         let deadline = CallDeadline(
@@ -134,7 +144,8 @@ package final class GRPCClient: @unchecked Sendable {
         )
         let call = ClientCall(
             executor: executor,
-            maximumMessageBytes: configuration.maximumMessageBytes
+            maximumMessageBytes: configuration.maximumMessageBytes,
+            compression: compression
         )
         guard let interceptors else {
             try await open(call, path, metadata: metadata, deadline: deadline)
@@ -162,7 +173,10 @@ package final class GRPCClient: @unchecked Sendable {
         for _ in 0..<3 {
             guard let connection = try await readyConnection(before: deadline) else { continue }
             if let deadline, deadline.remaining <= .zero { throw deadline.error }
-            let headers = requestHeaders(path, metadata: metadata, timeout: deadline?.remaining)
+            var headers = requestHeaders(path, metadata: metadata, timeout: deadline?.remaining)
+            if let compression = call.compression {
+                headers.append(name: "grpc-encoding", value: compression.name)
+            }
             if let stream = connection.open(headers, endStream: false, delegate: call) {
                 return call.opened(stream, deadline: deadline)
             }
@@ -219,11 +233,17 @@ package final class GRPCClient: @unchecked Sendable {
         _ path: String,
         _ request: Request,
         metadata: Metadata = Metadata(),
-        timeout: Duration? = nil
+        timeout: Duration? = nil,
+        compression: MessageEncoding? = nil
     ) async throws -> Response {
         let frame = try GRPCFrame(request)
         let bytes = try await withTaskExecutorPreference(executor) {
-            let call = try await self.open(path, metadata: metadata, timeout: timeout)
+            let call = try await self.open(
+                path,
+                metadata: metadata,
+                timeout: timeout,
+                compression: compression
+            )
             call.sendOnly(frame)
             guard let response = try await call.next() else {
                 throw GRPCError(.internal, "the server ended the call without a message")
@@ -246,6 +266,7 @@ package final class GRPCClient: @unchecked Sendable {
             (":method", "POST"), (":scheme", connector == nil ? "http" : "https"), (":path", path),
             (":authority", authority),
             ("te", "trailers"), ("content-type", "application/grpc"),
+            ("grpc-accept-encoding", MessageEncoding.accepted),
             ("user-agent", "grpc-swift-meridian"),
         ])
         if let timeout {

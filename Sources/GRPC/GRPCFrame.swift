@@ -28,6 +28,16 @@ package struct GRPCFrame: Sendable {
         self.buffer = buffer
     }
 
+    /// A message that is compressed already.
+    init(compressed message: ByteBuffer) {
+        var buffer = ByteBufferAllocator().buffer(
+            capacity: Self.prefixBytes + message.readableBytes
+        )
+        buffer.writePrefix(messageBytes: message.readableBytes, flag: 1)
+        buffer.writeImmutableBuffer(message)
+        self.buffer = buffer
+    }
+
     /// Serializes straight behind the prefix.
     package init(_ message: some Message) throws {
         let target: SerializationTarget = try message.serializedBytes()
@@ -36,8 +46,8 @@ package struct GRPCFrame: Sendable {
 }
 
 extension ByteBuffer {
-    fileprivate mutating func writePrefix(messageBytes: Int) {
-        writeInteger(UInt8(0))
+    fileprivate mutating func writePrefix(messageBytes: Int, flag: UInt8 = 0) {
+        writeInteger(flag)
         writeInteger(UInt32(messageBytes))
     }
 }

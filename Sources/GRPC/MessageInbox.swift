@@ -14,7 +14,7 @@ struct MessageInbox {
     }
 
     private var deframer: MessageDeframer
-    private var queue = ShortQueue<ByteBuffer>()
+    private var queue = ShortQueue<ReceivedMessage>()
     private var state = State.open
     private var waiter: UnsafeContinuation<ByteBuffer?, any Error>?
     private var unconsumedBytes = 0
@@ -22,9 +22,17 @@ struct MessageInbox {
     private(set) var arrivedMessages = 0
     /// The sizes of those that came since they were taken; nil when nobody wants to know.
     private var sizes: [Int]?
+    /// Whether the message that the reader got last had come compressed.
+    private(set) var wasLastCompressed = false
 
     init(maximumMessageBytes: Int) {
         self.deframer = MessageDeframer(maximumMessageBytes: maximumMessageBytes)
+    }
+
+    /// What the peer's messages may be compressed with; known before the first byte of them.
+    var encoding: MessageEncoding? {
+        get { deframer.encoding }
+        set { deframer.encoding = newValue }
     }
 
     /// Takes bytes in; the result is how many of them the peer may replace at once.
@@ -33,9 +41,10 @@ struct MessageInbox {
         let queued = queue.count
         try deframer.received(data, into: &queue)
         arrivedMessages += queue.count - queued
-        if sizes != nil { queue.forEach(from: queued) { sizes?.append($0.readableBytes) } }
+        if sizes != nil { queue.forEach(from: queued) { sizes?.append($0.bytes.readableBytes) } }
         if waiter != nil, let message = queue.popFirst() {
-            takeWaiter()?.resume(returning: message)
+            let opened = try open(message)
+            takeWaiter()?.resume(returning: opened)
         }
         unconsumedBytes += data.count
         return takeConsumable()
@@ -72,6 +81,11 @@ struct MessageInbox {
         takeWaiter()?.resume(throwing: error)
     }
 
+    /// True when all messages have been read and no more can come.
+    var isAtEnd: Bool {
+        if case .ended(nil) = state { queue.isEmpty } else { false }
+    }
+
     enum OnNext {
         /// A message, and how many bytes the peer may replace now.
         case message(ByteBuffer, consume: Int)
@@ -83,7 +97,11 @@ struct MessageInbox {
 
     mutating func next() -> OnNext {
         if let message = queue.popFirst() {
-            return .message(message, consume: takeConsumable())
+            do {
+                return .message(try open(message), consume: takeConsumable())
+            } catch {
+                fail(error)
+            }
         }
         switch state {
         case .open: return .wait
@@ -97,6 +115,20 @@ struct MessageInbox {
     mutating func wait(_ continuation: UnsafeContinuation<ByteBuffer?, any Error>) {
         precondition(waiter == nil, "a call's messages have one reader")
         waiter = continuation
+    }
+
+    /// What the reader gets of a message.
+    ///
+    /// Decompressed only now: while they wait, a thousand small messages may stand for gigabytes.
+    @inline(__always)
+    private mutating func open(_ message: ReceivedMessage) throws(GRPCError) -> ByteBuffer {
+        wasLastCompressed = message.isCompressed
+        guard message.isCompressed, let encoding else { return message.bytes }
+        return try ZlibStreams.ofThisThread.decompress(
+            message.bytes,
+            encoding,
+            maximumBytes: deframer.maximumMessageBytes
+        )
     }
 
     private mutating func takeWaiter() -> UnsafeContinuation<ByteBuffer?, any Error>? {

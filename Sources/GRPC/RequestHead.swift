@@ -3,7 +3,7 @@ import HTTP2
 /// What a request's header section says about the call, before anything of it runs.
 struct RequestHead {
     enum Verdict {
-        case accepted(MethodTable.Method, timeout: Duration?)
+        case accepted(MethodTable.Method, timeout: Duration?, encoding: MessageEncoding?)
         /// Not gRPC at all: an HTTP status and no trailers.
         case refusedAsHTTP(status: Int)
         /// gRPC that can't be served: a trailers-only answer.
@@ -16,6 +16,7 @@ struct RequestHead {
         var isGRPC = false
         var method: MethodTable.Method?
         var timeout: Duration?
+        var encoding: MessageEncoding?
         var refusal: GRPCError?
         headers.forEach { name, value in
             // The lengths of the names differ, so one comparison a field is enough to drop nearly
@@ -36,7 +37,10 @@ struct RequestHead {
                     )
                 }
             case 13 where name.equals("grpc-encoding"):
-                if !value.equals("identity") { refusal = unsupportedEncoding(value) }
+                encoding = MessageEncoding(name: value)
+                if encoding == nil, !value.equals("identity") {
+                    refusal = unsupportedEncoding(value)
+                }
             default:
                 break
             }
@@ -47,7 +51,7 @@ struct RequestHead {
         guard let method else {
             return .refused(methods.unimplemented(headers.first(":path") ?? ""))
         }
-        return .accepted(method, timeout: timeout)
+        return .accepted(method, timeout: timeout, encoding: encoding)
     }
 
     /// `application/grpc`, alone or followed by `+proto` or parameters; `application/grpc-web` is
@@ -61,6 +65,9 @@ struct RequestHead {
 
     private static func unsupportedEncoding(_ value: UnsafeRawBufferPointer) -> GRPCError {
         let name = String(decoding: value.prefix(32), as: UTF8.self)
-        return GRPCError(.unimplemented, "grpc-encoding \(name) is not supported, only identity")
+        return GRPCError(
+            .unimplemented,
+            "grpc-encoding \(name) is not supported, only \(MessageEncoding.accepted)"
+        )
     }
 }

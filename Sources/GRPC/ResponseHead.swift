@@ -31,10 +31,27 @@ enum ResponseHead {
         guard contentType.hasPrefix("application/grpc") else {
             return GRPCError(.unknown, "the server answered with content-type \(contentType)")
         }
-        if let encoding = headers.first("grpc-encoding"), encoding != "identity" {
-            return GRPCError(.internal, "the server answered with grpc-encoding \(encoding)")
-        }
         return nil
+    }
+
+    /// What the server's messages may be compressed with.
+    ///
+    /// Throws INTERNAL for an encoding that is not among those that we accept.
+    static func encoding(of headers: HeaderBlock) throws(GRPCError) -> MessageEncoding? {
+        var encoding: MessageEncoding?
+        var unknown: String?
+        headers.forEach { name, value in
+            guard name.equals("grpc-encoding") else { return }
+            encoding = MessageEncoding(name: value)
+            if encoding == nil, !value.equals("identity") {
+                unknown = String(decoding: value.prefix(32), as: UTF8.self)
+            }
+        }
+        guard let unknown else { return encoding }
+        throw GRPCError(
+            .internal,
+            "the server answered with grpc-encoding \(unknown), not \(MessageEncoding.accepted)"
+        )
     }
 
     static func isInformational(_ headers: HeaderBlock) -> Bool {

@@ -31,6 +31,13 @@ package final class ServerCall: CallWriter, @unchecked Sendable {
 
     /// Custom metadata that goes out with the response's headers, when they are sent.
     package var initialMetadata = Metadata()
+    /// What compresses the responses of a client that accepts it, nil for nothing.
+    ///
+    /// Decided once: a change after the initial metadata or the first response has no effect.
+    package var compression: MessageEncoding?
+    /// What `compression` has come to.
+    private var encoding: MessageEncoding?
+
     /// Custom trailers that go out with the status.
     package var trailers = Metadata()
     /// What the client is told about trying the call again if it fails.
@@ -77,6 +84,8 @@ package final class ServerCall: CallWriter, @unchecked Sendable {
     }
     /// `/package.Service/Method`.
     package var path: String { headers.first(":path") ?? "" }
+    /// Whether the message that was read last had come compressed.
+    package var wasLastMessageCompressed: Bool { inbox.wasLastCompressed }
 
     /// Calls `body` with each field of the request's headers; the bytes are valid only during the
     /// call.
@@ -172,14 +181,22 @@ package final class ServerCall: CallWriter, @unchecked Sendable {
     }
 
     private func responseHeaders() -> HeaderBlock {
-        guard !initialMetadata.isEmpty else { return core.plainResponseHeaders }
+        guard !initialMetadata.isEmpty || compression != nil else {
+            return core.plainResponseHeaders
+        }
         var block = core.plainResponseHeaders
+        if let compression, compression.isAccepted(by: headers) {
+            encoding = compression
+            block.append(name: "grpc-encoding", value: compression.name)
+        }
         initialMetadata.append(to: &block)
         return block
     }
 
     /// Queues one message; `isWritable` says whether more should follow now.
-    package func send(_ frame: GRPCFrame) {
+    ///
+    /// On a call with `compression` a message may be left out of it.
+    package func send(_ frame: GRPCFrame, compressed: Bool = true) {
         eventLoop.preconditionInEventLoop()
         guard let stream else { return }
         switch response {
@@ -189,6 +206,10 @@ package final class ServerCall: CallWriter, @unchecked Sendable {
             stream.respond(responseHeaders())
         case .headersSent: break
         }
+        var frame = frame
+        if compressed, let encoding {
+            frame = ZlibStreams.ofThisThread.compress(frame, encoding)
+        }
         traffic.sent(frame)
         told(sent: frame)
         stream.send(frame.buffer)
@@ -197,13 +218,15 @@ package final class ServerCall: CallWriter, @unchecked Sendable {
     /// Sends one message, first waiting for room when the client reads slowly.
     ///
     /// Throws when the call is over.
-    package func write(_ frame: GRPCFrame) async throws {
+    package func write(_ frame: GRPCFrame, compressed: Bool = true) async throws {
         guard eventLoop.inEventLoop else {
-            return try await withTaskExecutorPreference(executor) { try await self.write(frame) }
+            return try await withTaskExecutorPreference(executor) {
+                try await self.write(frame, compressed: compressed)
+            }
         }
         try await waitForRoom()
         guard stream != nil else { throw GRPCError(.cancelled, "the call is over") }
-        send(frame)
+        send(frame, compressed: compressed)
     }
 
     // MARK: - Reading
@@ -248,9 +271,10 @@ extension ServerCall: HTTP2StreamDelegate {
     private func begin() {
         core.counters.callStarted()
         switch RequestHead.judge(headers, methods: core.methods) {
-        case .accepted(let method, let timeout):
+        case .accepted(let method, let timeout, let encoding):
             handler = method.handler
             methodIndex = method.index
+            inbox.encoding = encoding
             if let timeout { startTimer(timeout) }
             if let refusal = startInterceptors() { return fail(refusal) }
             start(method.handler)
@@ -323,9 +347,14 @@ extension ServerCall: HTTP2StreamDelegate {
 
     private func deliverInline() throws {
         guard let inline else { return }
-        while case .message(let message, let bytes) = inbox.next() {
-            stream?.consume(bytes)
-            try inline.received(message)
+        while true {
+            switch inbox.next() {
+            case .message(let message, let bytes):
+                stream?.consume(bytes)
+                try inline.received(message)
+            case .fail(let error): throw error
+            case .wait, .end: return
+            }
         }
     }
 
@@ -369,11 +398,15 @@ extension ServerCall: HTTP2StreamDelegate {
     }
 
     private func takeOnlyMessage() throws -> MessageBytes {
-        guard case .message(let message, let bytes) = inbox.next() else {
-            throw GRPCError(.internal, "a unary call came without a message")
+        let message: MessageBytes
+        switch inbox.next() {
+        case .message(let first, let bytes):
+            stream?.consume(bytes)
+            message = first
+        case .fail(let error): throw error
+        case .wait, .end: throw GRPCError(.internal, "a unary call came without a message")
         }
-        stream?.consume(bytes)
-        guard case .end = inbox.next() else {
+        guard inbox.isAtEnd else {
             throw GRPCError(.internal, "a unary call came with more than one message")
         }
         return message

@@ -28,7 +28,7 @@ final class ServerCore: Sendable {
     /// What every response begins with.
     let plainResponseHeaders = HeaderBlock([
         (":status", "200"), ("content-type", "application/grpc"),
-        ("grpc-accept-encoding", "identity"),
+        ("grpc-accept-encoding", MessageEncoding.accepted),
     ])
 
     init(configuration: GRPCServerConfiguration, methods: MethodTable, logger: Logger) {

@@ -107,7 +107,9 @@ package struct ResponseWriter<Response: Message>: Sendable {
     fileprivate let call: ServerCall
 
     /// Sends one message, first waiting for room when the client reads slowly.
-    package func write(_ response: Response) async throws {
-        try await call.write(GRPCFrame(response))
+    ///
+    /// On a call with `compression` a message may be left out of it.
+    package func write(_ response: Response, compressed: Bool = true) async throws {
+        try await call.write(GRPCFrame(response), compressed: compressed)
     }
 }

@@ -18,10 +18,12 @@ struct AllocationTests {
     private static let inlineBudget = 126.0
     private static let asyncBudget = 129.0
     private static let frameBudget = 3.5
+    private static let compressionBudget = 72.0
     #else
     private static let inlineBudget = 20.0
     private static let asyncBudget = 24.0
     private static let frameBudget = 2.5
+    private static let compressionBudget = 12.0
     #endif
 
     /// A message large enough to go out by reference.
@@ -33,21 +35,34 @@ struct AllocationTests {
 
     private func methods(_ methods: inout MethodTable) {
         methods.add("test.Echo", "Inline", .inlineUnary { bytes, _ in GRPCFrame(message: bytes) })
+        methods.add(
+            "test.Echo",
+            "InlineGzip",
+            .inlineUnary { bytes, call in
+                call.compression = .gzip
+                return GRPCFrame(message: bytes)
+            }
+        )
         methods.add("test.Echo", "Async", .unary { bytes, _ in GRPCFrame(message: bytes) })
         methods.add("test.Echo", "Shared", .inlineStreaming { SharedFrames($0) })
     }
 
     /// Allocations of the server's thread for each of `calls` calls.
-    private func allocationsPerCall(_ method: String) async throws -> Double {
+    private func allocationsPerCall(
+        _ method: String,
+        _ text: String = "hello",
+        _ compression: MessageEncoding? = nil
+    ) async throws -> Double {
         var perCall = 0.0
         try await Loopback.run(methods: methods) { loopback in
             func call(_ times: Int) async throws {
                 for _ in 0..<times {
                     let answer: Text = try await loopback.client.unary(
                         "/test.Echo/\(method)",
-                        Text("hello")
+                        Text(text),
+                        compression: compression
                     )
-                    #expect(answer.value == "hello")
+                    #expect(answer.value == text)
                 }
             }
             // Tables and buffers grow to their size.
@@ -70,6 +85,15 @@ struct AllocationTests {
         #expect(perCall > 1)
         #expect(perCall <= Self.asyncBudget)
     }
+
+    @Test func `compressed calls use the same zlib streams again`() async throws {
+        let plain = try await allocationsPerCall("Inline", Self.compressible)
+        let compressed = try await allocationsPerCall("InlineGzip", Self.compressible, .gzip)
+        // One stream of zlib would be six more, and each call needs two.
+        #expect(compressed - plain <= Self.compressionBudget)
+    }
+
+    private static let compressible = String(repeating: "hello ", count: 200)
 
     @Test func `a frame of a shared buffer stays within its budget`() async throws {
         var perFrame = 0.0

@@ -47,6 +47,21 @@ struct BadServerTests {
         return outcome
     }
 
+    @Test func `a call has the authority of the configuration`() async throws {
+        var configuration = GRPCClientConfiguration.testing
+        configuration.authority = "echo.example:443"
+        try await withListener(configuration) { listener, client in
+            async let call = client.open("/a.B/C")
+            let peer = try #require(await listener.accept())
+            try await peer.openAsServer()
+            let opened = try await call
+            let request = try #require(await peer.nextFrame(type: 1))
+            opened.cancel()
+            await peer.close()
+            #expect(peer.fields(request)[":authority"] == "echo.example:443")
+        }
+    }
+
     @Test func `a connection that is lost makes its calls unavailable`() async throws {
         try await withListener { listener, client in
             async let call = client.open("/a.B/C")

@@ -23,7 +23,9 @@ struct RequestHeadTests {
             if let value { fields.append((name, value)) }
         }
         switch RequestHead.judge(HeaderBlock(fields), methods: Self.methods) {
-        case .accepted(_, let timeout): return "accepted \(timeout.map { "\($0)" } ?? "-")"
+        case .accepted(_, let timeout, let encoding):
+            let suffix = encoding.map { " \($0)" } ?? ""
+            return "accepted \(timeout.map { "\($0)" } ?? "-")\(suffix)"
         case .refusedAsHTTP(let status): return "HTTP \(status)"
         case .refused(let error): return "\(error)"
         }
@@ -33,6 +35,8 @@ struct RequestHeadTests {
         #expect(judge() == "accepted -")
         #expect(judge([("grpc-timeout", "5S")]) == "accepted 5.0 seconds")
         #expect(judge([("grpc-encoding", "identity")]) == "accepted -")
+        #expect(judge([("grpc-encoding", "gzip")]) == "accepted - gzip")
+        #expect(judge([("grpc-encoding", "deflate")]) == "accepted - deflate")
     }
 
     @Test(arguments: [
@@ -64,9 +68,10 @@ struct RequestHeadTests {
         #expect(judge([(":path", nil)]) == "UNIMPLEMENTED: malformed method path ")
     }
 
-    @Test func `an encoding other than identity is unimplemented`() {
-        let expected = "UNIMPLEMENTED: grpc-encoding gzip is not supported, only identity"
-        #expect(judge([("grpc-encoding", "gzip")]) == expected)
+    @Test func `an unknown encoding is unimplemented`() {
+        let expected =
+            "UNIMPLEMENTED: grpc-encoding br is not supported, only identity,deflate,gzip"
+        #expect(judge([("grpc-encoding", "br")]) == expected)
     }
 
     @Test func `a malformed timeout is an invalid argument`() {
@@ -117,14 +122,25 @@ struct ResponseHeadTests {
         #expect(refusal(http, [("content-type", "application/grpc")]) == code)
     }
 
-    @Test func `another content type and a compressed answer are refused`() {
+    @Test func `another content type is refused`() {
         #expect(refusal("200", [("content-type", "text/html")]) == .unknown)
         #expect(refusal("200") == .unknown)
-        let gzip = [
-            (name: "content-type", value: "application/grpc"),
-            (name: "grpc-encoding", value: "gzip"),
-        ]
-        #expect(refusal("200", gzip) == .internal)
+    }
+
+    @Test func `the encoding is read and an unknown one is an error`() throws {
+        func encoding(_ name: String) throws -> MessageEncoding? {
+            try ResponseHead.encoding(of: HeaderBlock([("grpc-encoding", name)]))
+        }
+        let none = try ResponseHead.encoding(of: HeaderBlock())
+        let known = try [encoding("identity"), encoding("gzip"), encoding("deflate")]
+        let error = #expect(throws: GRPCError.self) { try encoding("br") }
+        #expect(none == nil)
+        #expect(known == [nil, .gzip, .deflate])
+        #expect(error?.code == .internal)
+        #expect(
+            error?.message
+                == "the server answered with grpc-encoding br, not identity,deflate,gzip"
+        )
     }
 
     @Test func `informational responses are told from final ones`() {

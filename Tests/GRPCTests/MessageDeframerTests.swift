@@ -10,12 +10,12 @@ struct MessageDeframerTests {
         _ chunks: [[UInt8]],
         _ deframer: inout MessageDeframer
     ) throws -> [String] {
-        var queue = ShortQueue<ByteBuffer>()
+        var queue = ShortQueue<ReceivedMessage>()
         for chunk in chunks {
             try chunk.withUnsafeBytes { try deframer.received($0, into: &queue) }
         }
         var texts: [String] = []
-        while let message = queue.popFirst() { texts.append(String(buffer: message)) }
+        while let message = queue.popFirst() { texts.append(String(buffer: message.bytes)) }
         return texts
     }
 
@@ -91,7 +91,28 @@ struct MessageDeframerTests {
         #expect(error?.code == .resourceExhausted)
     }
 
-    @Test func `a compressed message is refused`() throws {
+    @Test func `the flag of each message is kept when there is an encoding`() throws {
+        var deframer = MessageDeframer(maximumMessageBytes: 100)
+        deframer.encoding = .gzip
+        var queue = ShortQueue<ReceivedMessage>()
+        let all: [UInt8] = [1, 0, 0, 0, 1, 9, 0, 0, 0, 0, 1, 9, 1, 0, 0, 0, 2, 9, 9]
+        for byte in all {
+            try withUnsafeBytes(of: byte) { try deframer.received($0, into: &queue) }
+        }
+        let flags = [queue.popFirst(), queue.popFirst(), queue.popFirst()].map(\.?.isCompressed)
+        #expect(flags == [true, false, true])
+    }
+
+    @Test func `a flag that is neither 0 nor 1 is refused`() throws {
+        var deframer = MessageDeframer(maximumMessageBytes: 100)
+        deframer.encoding = .gzip
+        let error = #expect(throws: GRPCError.self) {
+            try messages([[2, 0, 0, 0, 1, 9]], &deframer)
+        }
+        #expect(error?.message == "a message came with compressed flag 2, not 0 or 1")
+    }
+
+    @Test func `a compressed message without an encoding is refused`() throws {
         var deframer = MessageDeframer(maximumMessageBytes: 1000)
         let error = #expect(throws: GRPCError.self) {
             try messages([[1, 0, 0, 0, 1, 9]], &deframer)

@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE=1
 
 # Targets whose sources are generated: no lint and no length limit applies to them.
 # shellcheck disable=SC2034  # Read by the scripts that source this file.
-generated_targets=(EnvoyAPI MeridianAPI GRPCAPI)
+generated_targets=(EnvoyAPI MeridianAPI GRPCAPI InteropAPI)
 
 if [[ -t 1 && -z "${NO_COLOR:-}" && "${TERM:-dumb}" != dumb ]]; then
     bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
