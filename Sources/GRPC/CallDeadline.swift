@@ -13,5 +13,7 @@ package struct CallDeadline: Sendable {
     /// What is left of it for the server.
     package var remaining: Duration { Duration(time - .now()) }
 
-    package var error: GRPCError { GRPCError(.deadlineExceeded, "the deadline of \(timeout) passed") }
+    package var error: GRPCError {
+        GRPCError(.deadlineExceeded, "the deadline of \(timeout) passed")
+    }
 }
