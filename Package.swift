@@ -207,8 +207,8 @@ let package = Package(
         tests(
             "GRPCChannelTests",
             [
-                "CAllocationCounter", "ChannelPolicy", "GRPC", "GRPCChannel", "Primitives", logging,
-                nioCore, nioPosix, protobuf,
+                "CAllocationCounter", "ChannelPolicy", "GRPC", "GRPCChannel", "HTTP2", "Primitives",
+                logging, nioCore, nioPosix, protobuf,
             ]
         ),
         tests("HTTP2Tests", ["CNghttp2", "HTTP2", "Primitives", nioCore, nioEmbedded]),

@@ -128,7 +128,9 @@ package final class ClientCall: CallWriter, @unchecked Sendable {
         }
     }
 
-    /// How the call ended; nil while it goes on. On the event loop.
+    /// How the call ended; nil while it goes on.
+    ///
+    /// On the event loop.
     package var ending: ClientCallEnd? {
         eventLoop.preconditionInEventLoop()
         guard let end else { return nil }

@@ -286,7 +286,16 @@ package final class ChannelCall: Sendable {
                 if hasFinishedWriting { await call.finishWriting() }
                 return
             case .send(let frame):
-                do { try await call.write(frame) } catch { return }
+                do {
+                    try await call.write(frame)
+                } catch is CancellationError {
+                    // Nobody waits for the attempt's own end, which comes later.
+                    call.cancel()
+                    let status = GRPCStatus(.cancelled, "the call was cancelled")
+                    return state.withLock { finish(status, &$0) }
+                } catch {
+                    return
+                }
                 sent += 1
             }
         }

@@ -1,7 +1,9 @@
 import ChannelPolicy
 import GRPC
 
-/// What every call of a channel uses. A call starts and ends here, whatever it does in between.
+/// What every call of a channel uses.
+///
+/// A call starts with `callStarting` and ends with `callEnded`, whatever it does in between.
 final class ChannelCore: Sendable {
     /// Picks that circuit breakers may refuse before the call fails.
     private static let maximumRefusedPicks = 8

@@ -5,7 +5,7 @@ package import GRPC
 package struct ClientChannelConfiguration: Sendable {
     /// What each connection is made with: message size, keepalive, TLS.
     ///
-    /// Its waiting calls and backoff are not used: a channel has its own.
+    /// Its connect timeout, waiting calls and backoff are not used: a channel has its own.
     package var connection = GRPCClientConfiguration()
     /// `:authority`, when it is not the target's.
     package var authority: String?

@@ -287,8 +287,6 @@ extension HTTP2Connection {
     fileprivate func streamClosed(_ stream: HTTP2Stream, code: HTTP2ErrorCode) {
         switch code {
         case .noError: remove(stream, end: .finished)
-        // Whatever nghttp2 says of it: a GOAWAY came first, or the section was too large.
-        case _ where role == .client && !stream.hasSentHeaders: remove(stream, end: .unsent)
         case .refusedStream where role == .client: remove(stream, end: .unprocessed)
         default: remove(stream, end: .reset(code))
         }

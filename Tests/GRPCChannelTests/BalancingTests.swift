@@ -18,25 +18,28 @@ struct BalancingTests {
         for server in servers { await server.stop() }
     }
 
-    @Test func `pick first stays with the first server`() async throws {
+    // Which server is the first to connect is a matter of time: on a machine that stands still for a
+    // quarter of a second the second address is tried beside the first (gRFC A61).
+
+    @Test func `pick first stays with one server`() async throws {
         try await withServers(["a", "b"]) { servers in
             try await withChannel(to: servers.map(\.address)) { channel in
                 let answers = try await channel.asks(6)
-                #expect(answers == ["a", "a", "a", "a", "a", "a"])
+                #expect(Set(answers).count == 1)
                 #expect(channel.counter("grpc_channel_picks") == 6)
                 #expect(channel.counter("grpc_client_calls_ok") == 6)
             }
         }
     }
 
-    @Test func `pick first goes to the next server when the first one is gone`() async throws {
+    @Test func `pick first goes to the next server when its own is gone`() async throws {
         try await withServers(["a", "b"]) { servers in
             try await withChannel(to: servers.map(\.address)) { channel in
                 let before = try await channel.ask()
-                await servers[0].stop()
+                let isFirst = before == "a"
+                await servers[isFirst ? 0 : 1].stop()
                 let after = try await channel.asks(3)
-                #expect(before == "a")
-                #expect(after == ["b", "b", "b"])
+                #expect(Set(after) == [isFirst ? "b" : "a"])
             }
         }
     }
@@ -180,7 +183,7 @@ struct BalancingTests {
                 let config = try ServiceConfig.parse(Self.roundRobin)
                 resolver.say(addresses, serviceConfig: config)
                 try await eventually { Set(try await channel.asks(4)) == ["a", "b"] }
-                #expect(before == ["a", "a", "a", "a"])
+                #expect(Set(before).count == 1)
                 #expect(channel.serviceConfig.loadBalancing == .roundRobin)
             }
         }

@@ -153,6 +153,22 @@ struct WaitingTests {
         }
     }
 
+    @Test func `no more tasks watch the state than may`() async throws {
+        let address = try await freeAddress()
+        try await withChannel(to: [address], "{}", { $0.maximumStateWatchers = 2 }) { channel in
+            await withTaskGroup(of: GRPCError?.self) { group in
+                for _ in 0..<3 {
+                    group.addTask {
+                        await grpcError { try await channel.waitForStateChange(from: .idle) }
+                    }
+                }
+                let first = await group.next() ?? nil
+                group.cancelAll()
+                #expect(first?.code == .resourceExhausted)
+            }
+        }
+    }
+
     // MARK: - Health
 
     private static let healthChecked = #"""
