@@ -155,6 +155,7 @@ let package = Package(
             ]
         ),
         program("bench-echo", ["GRPC", argumentParser]),
+        program("bench-load", ["GRPC", "Primitives", argumentParser, nioPosix]),
 
         // Tests.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),

@@ -30,7 +30,9 @@ package struct GRPCClientConfiguration: Sendable {
 package final class GRPCClient: @unchecked Sendable {
     private let addresses: [EndpointAddress]
     private let configuration: GRPCClientConfiguration
-    private let executor: EventLoopExecutor
+    /// Runs tasks where the client works: one that prefers it makes its calls without changing
+    /// threads.
+    package let executor: EventLoopExecutor
     private let authority: String
     private let counters = ConnectionCounters()
     private var connectivity = Connectivity<HTTP2Connection>()
@@ -120,7 +122,20 @@ package final class GRPCClient: @unchecked Sendable {
         timeout: Duration? = nil
     ) async throws -> Response {
         let frame = try GRPCFrame(request)
-        let bytes = try await withTaskExecutorPreference(executor) {
+        let bytes = try await unary(path, frame: frame, metadata: metadata, timeout: timeout)
+        return try Response(grpcMessage: bytes)
+    }
+
+    /// One request, one response, as bytes that the caller encodes and decodes.
+    ///
+    /// Throws `GRPCError` when the status is not OK.
+    package func unary(
+        _ path: String,
+        frame: GRPCFrame,
+        metadata: Metadata = Metadata(),
+        timeout: Duration? = nil
+    ) async throws -> MessageBytes {
+        try await withTaskExecutorPreference(executor) {
             let call = try await self.open(path, metadata: metadata, timeout: timeout)
             call.sendOnly(frame)
             guard let response = try await call.next() else {
@@ -132,7 +147,6 @@ package final class GRPCClient: @unchecked Sendable {
             }
             return response
         }
-        return try Response(grpcMessage: bytes)
     }
 
     private func requestHeaders(
