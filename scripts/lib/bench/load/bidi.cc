@@ -107,14 +107,19 @@ BidiResult RunBidi(const BidiPlan& plan) {
   const std::int64_t start_cpu = CpuTime();
   const std::uint64_t start_echoes = run.echoes;
   TurnUntil(epoll, start + Span(plan.seconds));
-  const BidiResult result{run.echoes - start_echoes, static_cast<double>(Now() - start) / 1e9,
-                          static_cast<double>(CpuTime() - start_cpu) / 1e9};
+  BidiResult result;
+  result.messages = run.echoes - start_echoes;
+  result.seconds = static_cast<double>(Now() - start) / 1e9;
+  result.cpu_seconds = static_cast<double>(CpuTime() - start_cpu) / 1e9;
 
   run.is_over = true;
   for (BidiStream& stream : streams) stream.Finish();
   for (Connection& connection : connections) connection.Flush();
   const std::int64_t deadline = Now() + Span(kDrainSeconds);
   while (run.open_streams > 0 && Now() < deadline) Turn(epoll, deadline);
-  if (run.open_streams > 0) Fail("%zu streams had not ended %g s after their last message.", run.open_streams, kDrainSeconds);
+  if (run.open_streams > 0) {
+    Fail("%zu streams had not ended %g s after their last message.", run.open_streams, kDrainSeconds);
+  }
+  result.all_messages = run.echoes;
   return result;
 }

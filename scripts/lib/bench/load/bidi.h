@@ -17,6 +17,8 @@ struct BidiPlan {
 
 struct BidiResult {
   std::uint64_t messages = 0;
+  // With the warm-up and what was in flight at the end.
+  std::uint64_t all_messages = 0;
   double seconds = 0;
   // Of this process: far below `seconds`, or the generator was what limited the server.
   double cpu_seconds = 0;

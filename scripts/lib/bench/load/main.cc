@@ -24,7 +24,8 @@ class Options {
  public:
   Options(int argc, char** argv) {
     for (int i = 2; i < argc; i += 2) {
-      if (std::strncmp(argv[i], "--", 2) != 0 || i + 1 == argc) Fail("Expected an option and its value, not %s.", argv[i]);
+      if (std::strncmp(argv[i], "--", 2) != 0) Fail("Expected an option, not %s.", argv[i]);
+      if (i + 1 == argc) Fail("%s needs a value.", argv[i]);
       values_[argv[i] + 2] = argv[i + 1];
     }
   }
@@ -54,8 +55,8 @@ void Bidi(const Options& options) {
   options.Read("warm-up", &plan.warm_up_seconds);
   options.Read("seconds", &plan.seconds);
   const BidiResult result = RunBidi(plan);
-  std::printf("{\"messages\": %" PRIu64 ", \"seconds\": %.6f, \"cpu_seconds\": %.6f}\n", result.messages, result.seconds,
-              result.cpu_seconds);
+  std::printf("{\"messages\": %" PRIu64 ", \"all_messages\": %" PRIu64 ", \"seconds\": %.6f, \"cpu_seconds\": %.6f}\n",
+              result.messages, result.all_messages, result.seconds, result.cpu_seconds);
 }
 
 void Unary(const Options& options) {

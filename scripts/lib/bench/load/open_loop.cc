@@ -127,7 +127,9 @@ OpenLoopResult RunOpenLoop(const OpenLoopPlan& plan) {
   schedule.latencies.resize(total);
   std::vector<std::int64_t> lateness(total);
   std::deque<Lane> lanes;
-  for (int i = 0; i < plan.connections; ++i) lanes.emplace_back(plan.port, epoll, plan.streams, &schedule).connection.Flush();
+  for (int i = 0; i < plan.connections; ++i) {
+    lanes.emplace_back(plan.port, epoll, plan.streams, &schedule).connection.Flush();
+  }
 
   schedule.start = Now();
   const std::int64_t deadline = schedule.Due(total) + Span(kDrainSeconds);
@@ -141,7 +143,9 @@ OpenLoopResult RunOpenLoop(const OpenLoopPlan& plan) {
       lateness[started] = Now() - schedule.Due(started);
     }
     ReadWhatIsThere(epoll);
-    if (now > deadline) Fail("%zu of %zu calls had not ended %g s after the last began.", total - schedule.ended, total, kDrainSeconds);
+    if (now > deadline) {
+      Fail("%zu of %zu calls had not ended %g s after the last was due.", total - schedule.ended, total, kDrainSeconds);
+    }
   }
 
   OpenLoopResult result;
