@@ -20,6 +20,8 @@ class Metric:
     title: str
     digits: int
     more_is_better: bool = False
+    # False for what only says how a figure came about.
+    is_compared: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,20 @@ PERCENTILES = {
     Metric("p99_ms", "ms", "  p99, ms", 3): 99.0,
     Metric("p999_ms", "ms", "  p99.9, ms", 3): 99.9,
 }
-EQUAL_CALLS_PER_SECOND = Metric("equal_calls_per_second", "1/s", "half of the peer's peak, calls a second", 0)
+EQUAL_CALLS_PER_SECOND = Metric(
+    "equal_calls_per_second", "1/s", "half of the peer's peak, calls a second", 0, is_compared=False
+)
 EQUAL_PERCENTILES = {
     Metric("equal_p50_ms", "ms", "  p50, ms", 3): 50.0,
     Metric("equal_p99_ms", "ms", "  p99, ms", 3): 99.0,
     Metric("equal_p999_ms", "ms", "  p99.9, ms", 3): 99.9,
 }
 
-# What the load generator itself takes: figures that are no use when these are large.
-GENERATOR_CPU = Metric("generator_cpu", "%", "the load generator's CPU, %", 0)
-LATENESS = Metric("lateness_p99_ms", "ms", "  calls begin late by (p99), ms", 3)
-EQUAL_LATENESS = Metric("equal_lateness_p99_ms", "ms", "  calls begin late by (p99), ms", 3)
+# What the load generator itself takes: the other figures are of no use when these are large.
+_LATENESS = "  calls begin late by (p99), ms"
+GENERATOR_CPU = Metric("generator_cpu", "%", "the load generator's CPU, %", 0, is_compared=False)
+LATENESS = Metric("lateness_p99_ms", "ms", _LATENESS, 3, is_compared=False)
+EQUAL_LATENESS = Metric("equal_lateness_p99_ms", "ms", _LATENESS, 3, is_compared=False)
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ class Samples:
             ours=round(ours, metric.digits + 1),
             peer=round(peer, metric.digits + 1),
             peer_name=peer_name,
-            ratio=round(ours / peer, 3) if peer else None,
+            ratio=round(ours / peer, 3) if peer and metric.is_compared else None,
             runs=len(self.ours[metric]),
             unit=metric.unit,
         )
