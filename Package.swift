@@ -54,6 +54,7 @@ let package = Package(
             pkgConfig: "libnghttp2",
             providers: [.apt(["libnghttp2-dev"])]
         ),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CSQLite",
             pkgConfig: "sqlite3",
@@ -68,11 +69,12 @@ let package = Package(
 
         // The gRPC runtime.
         library("HTTP2", ["CNghttp2", deque, nioCore]),
+        library("TLS", ["COpenSSL", lifecycle, logging, nioCore]),
         library(
             "GRPC",
             [
-                "GRPCAPI", "HTTP2", "Primitives", deque, lifecycle, logging, nioCore, nioPosix,
-                protobuf,
+                "GRPCAPI", "HTTP2", "Primitives", "TLS", deque, lifecycle, logging, nioCore,
+                nioPosix, protobuf,
             ]
         ),
 
@@ -154,7 +156,7 @@ let package = Package(
                 "SidecarBootstrap", "YAML", argumentParser, nioPosix, protobuf,
             ]
         ),
-        program("bench-echo", ["GRPC", argumentParser]),
+        program("bench-echo", ["GRPC", "TLS", argumentParser]),
         program("bench-load", ["GRPC", "Primitives", argumentParser, nioPosix]),
 
         // Tests.
@@ -186,6 +188,20 @@ let package = Package(
         tests("SidecarBootstrapTests", ["Primitives", "SidecarBootstrap"]),
         tests("SQLiteTests", ["SQLite"]),
         tests("StoreTests", ["Primitives", "SQLite", "Store"]),
+        .target(
+            name: "TLSTestSupport",
+            dependencies: ["COpenSSL"],
+            path: "Tests/TLSTestSupport",
+            swiftSettings: settings
+        ),
+        tests(
+            "TLSTests",
+            [
+                "GRPC", "HTTP2", "Primitives", "TLS", "TLSTestSupport", logging, nioCore,
+                nioEmbedded, nioPosix,
+            ],
+            exclude: ["Fixtures"]
+        ),
         tests(
             "TranslationTests",
             [

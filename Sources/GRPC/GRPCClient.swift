@@ -3,6 +3,7 @@ package import NIOCore
 import NIOPosix
 package import Primitives
 package import SwiftProtobuf
+package import TLS
 
 /// The bounds of one client.
 package struct GRPCClientConfiguration: Sendable {
@@ -17,6 +18,8 @@ package struct GRPCClientConfiguration: Sendable {
     /// Silence after which the connection is probed, and silence after the probe that ends it.
     package var keepaliveInterval: Duration = .seconds(10)
     package var keepaliveTimeout: Duration = .seconds(5)
+    /// Nil speaks plaintext.
+    package var tls: TLSClientConfiguration?
 
     package init() {}
 }
@@ -35,6 +38,8 @@ package final class GRPCClient: @unchecked Sendable {
     package let executor: EventLoopExecutor
     private let authority: String
     private let counters = ConnectionCounters()
+    /// Nil without TLS; a failure when the configuration can't be used, which every call then says.
+    private let connector: Result<TLSConnector, TLSError>?
     private var connectivity = Connectivity<HTTP2Connection>()
     private var backoff: Backoff
     private var attempt: Attempt?
@@ -69,6 +74,9 @@ package final class GRPCClient: @unchecked Sendable {
         self.configuration = configuration
         self.executor = EventLoopExecutor(eventLoop: eventLoop)
         self.authority = addresses[0].description
+        self.connector = configuration.tls.map { tls in
+            Result { () throws(TLSError) in try TLSConnector(tls) }
+        }
         self.backoff = Backoff(
             base: configuration.backoffBase,
             maximum: configuration.backoffMaximum
@@ -155,7 +163,8 @@ package final class GRPCClient: @unchecked Sendable {
         timeout: Duration?
     ) -> HeaderBlock {
         var headers = HeaderBlock([
-            (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", authority),
+            (":method", "POST"), (":scheme", connector == nil ? "http" : "https"), (":path", path),
+            (":authority", authority),
             ("te", "trailers"), ("content-type", "application/grpc"),
             ("user-agent", "grpc-swift-meridian"),
         ])
@@ -167,6 +176,12 @@ package final class GRPCClient: @unchecked Sendable {
     }
 
     // MARK: - The connection
+
+    /// Counters of connections by metric name.
+    package var connectionCounters: [String: UInt64] {
+        guard case .success(let connector) = connector else { return counters.values }
+        return counters.values.merging(connector.counters.values) { first, _ in first }
+    }
 
     /// Nil after a wait: look again.
     private func readyConnection(before deadline: CallDeadline?) async throws -> HTTP2Connection? {
@@ -274,6 +289,14 @@ package final class GRPCClient: @unchecked Sendable {
             delegate: self
         )
         attempt?.connection = connection
+        if let connector, let address = attempt?.address {
+            let tls = try connector.get().makeHandler(
+                host: address.host,
+                authority: address.description,
+                on: eventLoop
+            )
+            try channel.pipeline.syncOperations.addHandler(tls)
+        }
         try channel.pipeline.syncOperations.addHandler(connection)
     }
 

@@ -5,6 +5,7 @@ import NIOPosix
 package import Primitives
 import ServiceLifecycle
 import Synchronization
+import TLS
 
 /// A server that could not start.
 package struct ServerStartError: Error, CustomStringConvertible {
@@ -21,6 +22,8 @@ package final class GRPCServer: Service {
     private let connections = Mutex<[ObjectIdentifier: NIOLoopBound<HTTP2Connection>]>([:])
     private let listener = Mutex<(any Channel)?>(nil)
     private let isShuttingDown = Atomic(false)
+    /// Made by `start` when the configuration has TLS.
+    private let acceptor = Mutex<TLSAcceptor?>(nil)
 
     /// Port 0 takes a free one; `start` tells which.
     package init(
@@ -38,7 +41,14 @@ package final class GRPCServer: Service {
 
     /// Counters of calls and connections by metric name.
     package var counters: [String: UInt64] {
-        http2Counters.values.merging(core.counters.values) { first, _ in first }
+        var values = http2Counters.values.merging(core.counters.values) { first, _ in first }
+        if let acceptor = acceptor.withLock({ $0 }) {
+            values.merge(acceptor.counters.values) { first, _ in first }
+        }
+        if let tls = core.configuration.tls {
+            values.merge(tls.credentials.counters) { first, _ in first }
+        }
+        return values
     }
 
     package var openConnections: Int { connections.withLock { $0.count } }
@@ -48,6 +58,7 @@ package final class GRPCServer: Service {
     /// Throws `ServerStartError` with one line that names the address.
     @discardableResult
     package func start() async throws -> EndpointAddress {
+        try prepareTLS()
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -79,6 +90,16 @@ package final class GRPCServer: Service {
         }
     }
 
+    private func prepareTLS() throws(ServerStartError) {
+        guard let tls = core.configuration.tls else { return }
+        do {
+            let made = try TLSAcceptor(tls, logger: core.logger)
+            acceptor.withLock { $0 = made }
+        } catch {
+            throw ServerStartError(description: "cannot serve TLS on \(address): \(error)")
+        }
+    }
+
     private static func reason(_ error: IOError) -> String {
         switch error.errnoCode {
         case EADDRINUSE: "the address is in use by another process"
@@ -91,11 +112,15 @@ package final class GRPCServer: Service {
     private func accept(_ channel: any Channel) throws {
         let executor = executors[channel.eventLoop]
         let core = core
+        let tls = acceptor.withLock { $0 }?.makeHandler(on: channel.eventLoop)
         let connection = HTTP2Connection(
             acceptingOn: executor,
             configuration: core.configuration.http2,
             counters: http2Counters,
-            accept: { stream in ServerCall(core: core, executor: executor, stream: stream) }
+            accept: { stream in
+                let peer = tls?.peerIdentity
+                return ServerCall(core: core, executor: executor, stream: stream, peer: peer)
+            }
         )
         let id = ObjectIdentifier(connection)
         let isAccepted = connections.withLock { connections in
@@ -111,6 +136,7 @@ package final class GRPCServer: Service {
         channel.closeFuture.whenComplete { _ in
             self.connections.withLock { _ = $0.removeValue(forKey: id) }
         }
+        if let tls { try channel.pipeline.syncOperations.addHandler(tls) }
         try channel.pipeline.syncOperations.addHandler(connection)
     }
 

@@ -1,5 +1,6 @@
 package import HTTP2
 package import NIOCore
+package import TLS
 
 /// One call as its server sees it: from the request's headers to the trailers.
 ///
@@ -30,11 +31,19 @@ package final class ServerCall: @unchecked Sendable {
     package var trailers = Metadata()
     /// When the client gives up, by the `grpc-timeout` that it sent.
     package private(set) var deadline: NIODeadline?
+    /// The client by the certificate that it showed; nil for plaintext and for one without.
+    package let peerIdentity: PeerIdentity?
 
-    init(core: ServerCore, executor: EventLoopExecutor, stream: HTTP2Stream) {
+    init(
+        core: ServerCore,
+        executor: EventLoopExecutor,
+        stream: HTTP2Stream,
+        peer: PeerIdentity? = nil
+    ) {
         self.core = core
         self.executor = executor
         self.stream = stream
+        self.peerIdentity = peer
         self.inbox = MessageInbox(maximumMessageBytes: core.configuration.maximumMessageBytes)
     }
 

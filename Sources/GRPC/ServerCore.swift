@@ -1,6 +1,7 @@
 package import HTTP2
 import Logging
 import Synchronization
+package import TLS
 
 /// The bounds of one server.
 package struct GRPCServerConfiguration: Sendable {
@@ -9,6 +10,8 @@ package struct GRPCServerConfiguration: Sendable {
     package var maximumMessageBytes = 4 * 1024 * 1024
     /// Connections open at once; more are closed as they come.
     package var maximumConnections = 20_000
+    /// Nil serves plaintext.
+    package var tls: TLSServerConfiguration?
 
     package init() {}
 }

@@ -21,7 +21,8 @@ package protocol HTTP2ConnectionDelegate: AnyObject {
 /// event loop's batch `flushNow` asks the session for frames, as long as the socket takes them: a
 /// peer that does not read stops the frames, then the streams' queues, then the writers.
 ///
-/// TLS, when it comes, is a handler before this one; nothing here knows of it.
+/// TLS is a handler before this one, and nothing here knows of it: it lets `channelActive` pass when
+/// its handshake is over.
 package final class HTTP2Connection: ChannelInboundHandler {
     package typealias InboundIn = ByteBuffer
     package typealias OutboundOut = ByteBuffer
@@ -336,7 +337,11 @@ package final class HTTP2Connection: ChannelInboundHandler {
     }
 
     private func tearDown(reason: String) {
-        guard let session else { return }
+        guard let session else {
+            // It never began: a TLS handshake has failed.
+            delegate?.connectionClosed(self, reason: reason)
+            return
+        }
         self.session = nil
         nghttp2_session_del(session)
         keepaliveTimer?.cancel()

@@ -3,6 +3,7 @@ import GRPC
 import Logging
 import NIOPosix
 import Primitives
+import TLS
 
 #if canImport(Glibc)
 import Glibc
@@ -25,6 +26,18 @@ struct BenchEcho: AsyncParsableCommand {
     @Flag(help: "Serve on the event loop itself instead of in a task for each call.")
     var inline = false
 
+    @Option(name: .customLong("tls-certificate"), help: "The server's certificate chain, in PEM.")
+    var certificate: String?
+
+    @Option(name: .customLong("tls-key"), help: "The certificate's private key, in PEM.")
+    var key: String?
+
+    func validate() throws {
+        guard (certificate == nil) == (key == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key belong together")
+        }
+    }
+
     func run() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         var methods = MethodTable()
@@ -46,9 +59,21 @@ struct BenchEcho: AsyncParsableCommand {
                 }
             }
         )
+        var configuration = GRPCServerConfiguration()
+        if let certificate, let key {
+            let files = TLSCredentialFiles(
+                certificateChain: certificate,
+                privateKey: key,
+                trustRoots: nil
+            )
+            configuration.tls = TLSServerConfiguration(
+                credentials: try TLSCredentials(files: files)
+            )
+        }
         let server = GRPCServer(
             address: EndpointAddress(host: "127.0.0.1", port: port),
             methods: methods,
+            configuration: configuration,
             group: group,
             logger: Logger(label: "bench-echo")
         )
