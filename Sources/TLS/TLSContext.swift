@@ -227,7 +227,7 @@ private func noteMessage(
         }
     case (SSL3_RT_HANDSHAKE, 0):
         if count > 0, bytes?.load(as: UInt8.self) == UInt8(SSL3_MT_KEY_UPDATE) {
-            TLSEngine.of(ssl)?.keyUpdates += 1
+            TLSEngine.of(ssl)?.keyUpdated()
         }
     default: break
     }

@@ -32,8 +32,11 @@ final class TLSEngine {
     private(set) var bytesReceived = 0
     private var verificationError: Int32?
 
-    /// Messages that ask for new keys, since data came last.
-    var keyUpdates = 0
+    /// New keys without data between them that are too many.
+    var maximumKeyUpdates = Int.max
+    private(set) var hasTooManyKeyUpdates = false
+    /// Since data came last.
+    private var keyUpdates = 0
     var refusedRenegotiation = false
     var offeredNoProtocol = false
 
@@ -210,6 +213,11 @@ final class TLSEngine {
         case .server: true
         case .client(let expected, _): expected.matches(certificate)
         }
+    }
+
+    func keyUpdated() {
+        keyUpdates += 1
+        if keyUpdates > maximumKeyUpdates { hasTooManyKeyUpdates = true }
     }
 
     func verificationFailed(_ error: Int32) {

@@ -54,6 +54,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         logger: Logger?,
         now: @escaping @Sendable () -> Int64
     ) {
+        engine.maximumKeyUpdates = limits.maximumKeyUpdates
         self.engine = engine
         self.scratch = scratch
         self.limits = limits
@@ -268,10 +269,10 @@ package final class TLSHandler: ChannelDuplexHandler {
         if engine.refusedRenegotiation {
             return TLSFailure(.renegotiation, "the peer wants to renegotiate")
         }
-        if engine.keyUpdates > limits.maximumKeyUpdates {
+        if engine.hasTooManyKeyUpdates {
             return TLSFailure(
                 .keyUpdateFlood,
-                "the peer asked for new keys \(engine.keyUpdates) times without sending data"
+                "the peer changed its keys more than \(limits.maximumKeyUpdates) times without data"
             )
         }
         return nil

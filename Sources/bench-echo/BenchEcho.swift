@@ -26,19 +26,24 @@ struct BenchEcho: AsyncParsableCommand {
     @Flag(help: "Serve on the event loop itself instead of in a task for each call.")
     var inline = false
 
-    @Option(name: .customLong("tls-certificate"), help: "The server's certificate chain, in PEM.")
+    @Option(name: .customLong("tls-certificate"), help: "A PEM file: serve TLS with this chain.")
     var certificate: String?
 
-    @Option(name: .customLong("tls-key"), help: "The certificate's private key, in PEM.")
+    @Option(name: .customLong("tls-key"), help: "The PEM file of its private key.")
     var key: String?
 
-    func validate() throws {
-        guard (certificate == nil) == (key == nil) else {
-            throw ValidationError("--tls-certificate and --tls-key belong together")
-        }
-    }
-
     func run() async throws {
+        var configuration = GRPCServerConfiguration()
+        if certificate != nil || key != nil {
+            let files = TLSCredentialFiles(
+                certificateChain: certificate,
+                privateKey: key,
+                trustRoots: nil
+            )
+            configuration.tls = TLSServerConfiguration(
+                credentials: try TLSCredentials(files: files)
+            )
+        }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         var methods = MethodTable()
         if inline {
@@ -59,17 +64,6 @@ struct BenchEcho: AsyncParsableCommand {
                 }
             }
         )
-        var configuration = GRPCServerConfiguration()
-        if let certificate, let key {
-            let files = TLSCredentialFiles(
-                certificateChain: certificate,
-                privateKey: key,
-                trustRoots: nil
-            )
-            configuration.tls = TLSServerConfiguration(
-                credentials: try TLSCredentials(files: files)
-            )
-        }
         let server = GRPCServer(
             address: EndpointAddress(host: "127.0.0.1", port: port),
             methods: methods,
