@@ -191,6 +191,7 @@ let package = Package(
             ["GRPC", "Interop", "Primitives", argumentParser, logging, nioPosix]
         ),
         program("interop-client", ["GRPC", "Interop", "Primitives", argumentParser, nioPosix]),
+        program("bench-load", ["GRPC", "Primitives", argumentParser, nioPosix]),
 
         // Tests.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),

@@ -39,7 +39,9 @@ package struct GRPCClientConfiguration: Sendable {
 package final class GRPCClient: @unchecked Sendable {
     private let addresses: [TransportAddress]
     private let configuration: GRPCClientConfiguration
-    private let executor: EventLoopExecutor
+    /// Runs tasks where the client works: one that prefers it makes its calls without changing
+    /// threads.
+    package let executor: EventLoopExecutor
     private let authority: String
     /// The host that a server's certificate must name, when it is not each address's own.
     private let serverName: String?
@@ -237,7 +239,27 @@ package final class GRPCClient: @unchecked Sendable {
         compression: MessageEncoding? = nil
     ) async throws -> Response {
         let frame = try GRPCFrame(request)
-        let bytes = try await withTaskExecutorPreference(executor) {
+        let bytes = try await unary(
+            path,
+            frame: frame,
+            metadata: metadata,
+            timeout: timeout,
+            compression: compression
+        )
+        return try Response(grpcMessage: bytes)
+    }
+
+    /// One request, one response, as bytes that the caller encodes and decodes.
+    ///
+    /// Throws `GRPCError` when the status is not OK.
+    package func unary(
+        _ path: String,
+        frame: GRPCFrame,
+        metadata: Metadata = Metadata(),
+        timeout: Duration? = nil,
+        compression: MessageEncoding? = nil
+    ) async throws -> MessageBytes {
+        try await withTaskExecutorPreference(executor) {
             let call = try await self.open(
                 path,
                 metadata: metadata,
@@ -254,7 +276,6 @@ package final class GRPCClient: @unchecked Sendable {
             }
             return response
         }
-        return try Response(grpcMessage: bytes)
     }
 
     private func requestHeaders(

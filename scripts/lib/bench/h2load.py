@@ -33,12 +33,12 @@ class Result:
     requests_per_second: float
 
 
-def run(port: int, shape: Shape, requests: int, core: int, body: Path) -> Result:
+def run(port: int, shape: Shape, requests: int, core: int, body: Path, tls: bool = False) -> Result:
     """Sends the requests as fast as they are answered."""
     command = ["taskset", "-c", str(core), "h2load", "-n", str(requests)]
     command += ["-c", str(shape.connections), "-m", str(shape.streams), "-d", str(body)]
     command += ["-H", "te: trailers", "-H", "content-type: application/grpc"]
-    command.append(f"http://127.0.0.1:{port}{PATH}")
+    command.append(f"{'https' if tls else 'http'}://127.0.0.1:{port}{PATH}")
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise WrongAnswers(f"h2load ended with status {done.returncode}: {done.stderr.strip()}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,12 +20,57 @@ class Metric:
     title: str
     digits: int
     more_is_better: bool = False
+    # False for what only says how a figure came about.
+    is_compared: bool = True
+
+
+@dataclass(frozen=True)
+class Must:
+    """What the project asks of a metric: of ours divided by the peer's, or of ours alone."""
+
+    ratio: float | None = None
+    ours: float | None = None
+
+    def text(self, metric: Metric) -> str:
+        sign = "≥" if metric.more_is_better else "≤"
+        return f"{sign} {self.ratio:g} ×" if self.ratio is not None else f"{sign} {self.ours:g}"
+
+    def is_met(self, metric: Metric, row: Row) -> bool:
+        value, bound = (row.ratio, self.ratio) if self.ratio is not None else (row.ours, self.ours)
+        if value is None or bound is None:
+            return False
+        return value >= bound if metric.more_is_better else value <= bound
 
 
 REQUESTS_PER_SECOND = Metric("requests_per_second", "1/s", "requests a second", 0, more_is_better=True)
+MESSAGES_PER_SECOND = Metric("messages_per_second", "1/s", "messages a second", 0, more_is_better=True)
 CPU_SECONDS = Metric("cpu_s_per_100k", "s", "CPU seconds for 100,000 requests", 2)
+MESSAGE_CPU_SECONDS = Metric("cpu_s_per_100k", "s", "CPU seconds for 100,000 messages", 2)
+CLIENT_CPU_SECONDS = Metric("client_cpu_s_per_100k", "s", "the client's CPU seconds for 100,000 requests", 2)
+OF_PLAINTEXT = Metric("of_plaintext", "%", "of its own plaintext, %", 1, more_is_better=True)
 MEMORY = Metric("rss_mb", "MB", "memory, MB", 1)
 CONNECTION_MEMORY = Metric("kb_per_connection", "kB", "memory for each connection, kB", 1)
+
+CALLS_PER_SECOND = Metric("calls_per_second", "1/s", "half of its own peak, calls a second", 0, more_is_better=True)
+PERCENTILES = {
+    Metric("p50_ms", "ms", "  p50, ms", 3): 50.0,
+    Metric("p99_ms", "ms", "  p99, ms", 3): 99.0,
+    Metric("p999_ms", "ms", "  p99.9, ms", 3): 99.9,
+}
+EQUAL_CALLS_PER_SECOND = Metric(
+    "equal_calls_per_second", "1/s", "half of the peer's peak, calls a second", 0, is_compared=False
+)
+EQUAL_PERCENTILES = {
+    Metric("equal_p50_ms", "ms", "  p50, ms", 3): 50.0,
+    Metric("equal_p99_ms", "ms", "  p99, ms", 3): 99.0,
+    Metric("equal_p999_ms", "ms", "  p99.9, ms", 3): 99.9,
+}
+
+# What the load generator itself takes: the other figures are of no use when these are large.
+_LATENESS = "  calls begin late by (p99), ms"
+GENERATOR_CPU = Metric("generator_cpu", "%", "the load generator's CPU, %", 0, is_compared=False)
+LATENESS = Metric("lateness_p99_ms", "ms", _LATENESS, 3, is_compared=False)
+EQUAL_LATENESS = Metric("equal_lateness_p99_ms", "ms", _LATENESS, 3, is_compared=False)
 
 
 @dataclass(frozen=True)
@@ -48,6 +93,7 @@ class Samples:
 
     case: str
     title: str
+    musts: Mapping[Metric, Must]
     ours: dict[Metric, list[float]]
     peer: dict[Metric, list[float]]
 
@@ -60,8 +106,15 @@ class Samples:
         body = []
         for metric, row in zip(self.ours, self.rows(peer_name), strict=True):
             ours, peer = self.ours[metric], self.peer[metric]
-            body.append([metric.title, _text(ours, metric), _text(peer, metric), _ratio(row.ratio, metric)])
-        return terminal.table([self.title, "Meridian", peer_name, "ours ÷ peer"], body)
+            cells = [metric.title, _text(ours, metric), _text(peer, metric), _ratio(row.ratio, metric)]
+            body.append([*cells, self._must(metric, row)])
+        return terminal.table([self.title, "Meridian", peer_name, "ours ÷ peer", "must"], body)
+
+    def _must(self, metric: Metric, row: Row) -> str:
+        must = self.musts.get(metric)
+        if must is None:
+            return ""
+        return terminal.styled(must.text(metric), "green" if must.is_met(metric, row) else "red")
 
     def _row(self, metric: Metric, peer_name: str) -> Row:
         ours = statistics.median(self.ours[metric])
@@ -72,7 +125,7 @@ class Samples:
             ours=round(ours, metric.digits + 1),
             peer=round(peer, metric.digits + 1),
             peer_name=peer_name,
-            ratio=round(ours / peer, 3) if peer else None,
+            ratio=round(ours / peer, 3) if peer and metric.is_compared else None,
             runs=len(self.ours[metric]),
             unit=metric.unit,
         )

@@ -1,4 +1,4 @@
-"""The echo servers: how they are built, started on their core, and measured from outside."""
+"""The programs: how they are built, and how servers are started on their core and measured from outside."""
 
 from __future__ import annotations
 
@@ -7,23 +7,35 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.certificate import Certificate
 from shared import terminal
 from shared.children import Child, Family
 
 ROOT = Path(__file__).resolve().parents[3]
 _PEER_SOURCES = ROOT / "scripts/lib/bench/peers/grpc-cpp"
 _PEER_BUILD = ROOT / ".build/bench-peers/grpc-cpp"
+_LOAD_SOURCES = ROOT / "scripts/lib/bench/load"
+_LOAD_BUILD = ROOT / ".build/bench-load-cpp"
 _START_SECONDS = 20.0
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Program:
-    """A built echo server."""
+    """A built program."""
 
     name: str
     path: Path
     options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two runtimes that are compared: its echo server, and the client that is its own."""
+
+    name: str
+    server: Program
+    client: Program
 
 
 @dataclass
@@ -51,30 +63,45 @@ class Server:
         self.child.kill()
 
 
-def start(program: Program, core: int, family: Family) -> Server:
-    """Starts a server with one thread on one core, and waits until it listens."""
-    pinned = ["taskset", "-c", str(core), str(program.path)]
-    child = family.start(program.name, [*pinned, "--port", "0", "--threads", "1", *program.options], program.path.name)
+def start(program: Program, core: int, family: Family, certificate: Certificate | None = None) -> Server:
+    """Starts a server with one thread on one core, over TLS when there is a certificate, and waits until it listens."""
+    command = ["taskset", "-c", str(core), str(program.path), "--port", "0", "--threads", "1", *program.options]
+    if certificate:
+        command += ["--tls-certificate", str(certificate.certificate), "--tls-key", str(certificate.key)]
+    child = family.start(program.name, command, program.path.name)
     ready = child.wait_for_output(r"^ready on [0-9.]+:(\d+)$", _START_SECONDS)
     return Server(child, int(ready.group(1)))
 
 
-def build_ours() -> Path:
-    """Builds `bench-echo` with the optimiser on."""
-    terminal.step("Building bench-echo (release)")
-    command = ["swift", "build", "-c", "release", "--product", "bench-echo"]
+def build_ours(product: str) -> Path:
+    """Builds a program of ours with the optimiser on."""
+    terminal.step(f"Building {product} (release)")
+    command = ["swift", "build", "-c", "release", "--product", product]
     subprocess.run(command, cwd=ROOT, check=True)
-    directory = subprocess.run(
-        [*command[:4], "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout.strip()
-    return Path(directory) / "bench-echo"
+    return Path(_output([*command[:4], "--show-bin-path"])) / product
 
 
-def build_peer() -> Program:
-    """Builds the gRPC C++ server against the distribution's library."""
-    terminal.step("Building the gRPC C++ peer")
-    subprocess.run(["make", "--silent", "-C", _PEER_SOURCES, f"OUT={_PEER_BUILD}"], check=True)
-    version = subprocess.run(
-        ["pkg-config", "--modversion", "grpc++"], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    return Program(f"gRPC C++ {'.'.join(version.split('.')[:2])}", _PEER_BUILD / "echo-server")
+def build_peer() -> Side:
+    """Builds gRPC C++'s server and client against the distribution's library."""
+    terminal.step("Building the gRPC C++ peers")
+    _make(_PEER_SOURCES, _PEER_BUILD)
+    version = _output(["pkg-config", "--modversion", "grpc++"])
+    name = f"gRPC C++ {'.'.join(version.split('.')[:2])}"
+    return Side(
+        name, Program(name, _PEER_BUILD / "echo-server"), Program(f"{name}'s client", _PEER_BUILD / "echo-client")
+    )
+
+
+def build_load() -> Program:
+    """Builds the load generator that belongs to neither side."""
+    terminal.step("Building the load generator")
+    _make(_LOAD_SOURCES, _LOAD_BUILD)
+    return Program("echo-load", _LOAD_BUILD / "echo-load")
+
+
+def _make(sources: Path, output: Path) -> None:
+    subprocess.run(["make", "--silent", "-C", sources, f"OUT={output}"], check=True)
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()

@@ -11,8 +11,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <fstream>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -68,7 +70,8 @@ class UnaryCall final : public Call {
   std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> responder_;
 };
 
-// Waits for a stream, and writes back each message before it reads the next.
+// Waits for a stream, and writes back each message before it reads the next. Reading the next while one is written took
+// a tenth more CPU for each message.
 class BidiCall final : public Call {
  public:
   BidiCall(Service* service, Queue* queue) : service_(service), queue_(queue) { Await(); }
@@ -135,6 +138,9 @@ void Serve(Service* service, Queue* queue) {
 struct Options {
   int port = 0;
   int threads = 1;
+  // Files in PEM; without them the server speaks plaintext.
+  std::string tls_certificate;
+  std::string tls_key;
 };
 
 Options Parse(int argc, char** argv) {
@@ -142,8 +148,23 @@ Options Parse(int argc, char** argv) {
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--port") == 0) options.port = std::atoi(argv[i + 1]);
     if (std::strcmp(argv[i], "--threads") == 0) options.threads = std::atoi(argv[i + 1]);
+    if (std::strcmp(argv[i], "--tls-certificate") == 0) options.tls_certificate = argv[i + 1];
+    if (std::strcmp(argv[i], "--tls-key") == 0) options.tls_key = argv[i + 1];
   }
   return options;
+}
+
+std::string Contents(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+std::shared_ptr<grpc::ServerCredentials> Credentials(const Options& options) {
+  if (options.tls_certificate.empty()) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions tls;
+  tls.pem_key_cert_pairs.push_back({Contents(options.tls_key), Contents(options.tls_certificate)});
+  return grpc::SslServerCredentials(tls);
 }
 
 }  // namespace
@@ -153,8 +174,7 @@ int main(int argc, char** argv) {
   Service service;
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort("127.0.0.1:" + std::to_string(options.port),
-                           grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort("127.0.0.1:" + std::to_string(options.port), Credentials(options), &port);
   builder.RegisterService(&service);
   std::vector<std::unique_ptr<Queue>> queues;
   for (int i = 0; i < options.threads; ++i) queues.push_back(builder.AddCompletionQueue());
