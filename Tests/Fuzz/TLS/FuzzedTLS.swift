@@ -4,7 +4,7 @@ import TLSTestSupport
 
 /// What all runs share: certificates made at the start, and the loop, whose buffers are reused.
 enum FuzzedTLS {
-    nonisolated(unsafe) static let loop = EmbeddedEventLoop()
+    static let loop = EmbeddedEventLoop()
     static let acceptor = sides.acceptor
     static let connector = sides.connector
 
