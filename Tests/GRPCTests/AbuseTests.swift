@@ -89,7 +89,9 @@ struct AbuseTests {
                     == flood.rule.text.description
             )
             #expect(counters[flood.rule.counter] == 1)
-            #expect(afterGoodbye - before < 64 * 1024 * 1024)
+            // Unbounded it would be 4 GB. Other tests run in this process, so the rest is room for
+            // what they take meanwhile; the other floods make nothing that could show beside it.
+            if flood.rule == .queuedBytes { #expect(afterGoodbye - before < 512 * 1024 * 1024) }
             #expect(loopback.server.openConnections == 1)
         }
     }
@@ -192,9 +194,9 @@ struct AbuseTests {
                 )
             }
             var answers = 0
-            while loopback.server.counters[EndingRule.notReading.counter] == 0 {
+            repeat {
                 answers += try await serve(loopback, calls: 10)
-            }
+            } while loopback.server.counters[EndingRule.notReading.counter] == 0
             while loopback.server.openConnections > 1 {
                 answers += try await serve(loopback, calls: 1)
             }
