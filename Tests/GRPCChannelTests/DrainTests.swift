@@ -17,9 +17,9 @@ struct DrainTests {
         let succeeded = Atomic<Int>(0)
         let errors = Mutex<[GRPCError]>([])
 
-        /// Makes calls one after the other until the load is over.
+        /// Makes calls one after the other until the load is over, or the test has failed.
         func run(_ call: () async throws -> Void) async {
-            while !isOver.load(ordering: .relaxed) {
+            while !isOver.load(ordering: .relaxed), !Task.isCancelled {
                 do {
                     try await call()
                     succeeded.wrappingAdd(1, ordering: .relaxed)
