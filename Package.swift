@@ -194,6 +194,10 @@ let package = Package(
             exclude: ["Golden"]
         ),
         tests("XDSCoreTests", ["CAllocationCounter", "Primitives", "XDSCore"]),
+        tests(
+            "XDSServerTests",
+            ["EnvoyAPI", "GRPC", "Primitives", "XDSCore", "XDSServer", logging, nioPosix, protobuf]
+        ),
         tests("YAMLTests", ["Primitives", "YAML"]),
     ]
 )

@@ -45,9 +45,10 @@ extension Subscription {
     ) {
         var due = [ResourceName]()
         if isWildcard {
-            for resource in journal.resources
-            where typeURL.isAlwaysSentOnNewStream || versions[resource.name] != resource.version {
-                due.append(resource.name)
+            journal.forEach { resource in
+                if typeURL.isAlwaysSentOnNewStream || versions[resource.name] != resource.version {
+                    due.append(resource.name)
+                }
             }
         }
         for name in names.sorted {

@@ -27,7 +27,10 @@ package struct Subscription: Sendable {
     var base: ResourceJournal
     /// Names to be sent at the next opportunity at whatever version.
     var owed = NameSet()
-    /// Delta: names that are gone from `base`, while the client hasn't been told.
+    /// Names that are gone from `base`, while the client hasn't been told.
+    ///
+    /// State of the world: endpoints that were asked for and don't exist, of which the client has to be told
+    /// in the end too.
     var held = NameSet()
     /// State of the world: what is gone from `base`, while it still goes out with the full state.
     var retained: [EncodedResource] = []
@@ -59,6 +62,10 @@ package struct Subscription: Sendable {
     var lastNonce: Nonce?
     /// Moving between views makes revisions repeat; ordinals then only grow.
     var hasChangedViews = false
+    /// The state of the view up to which the client has accepted all that it is to have.
+    private(set) var confirmed: Cursor?
+    /// State of the world: the client understands `Resource` wrappers.
+    var wrapsResources = false
 
     package init(
         typeURL: TypeURL,
@@ -93,6 +100,21 @@ package struct Subscription: Sendable {
         mustAnswer || !owed.isEmpty || base.cursor != journal.cursor
     }
 
+    /// Notes how far the client has come, whenever nothing is under way.
+    mutating func noteConfirmation() {
+        guard outstanding.isEmpty, hasStarted, rejections.isEmpty, confirmed != base.cursor,
+            owed.isEmpty, !mustAnswer, held.isEmpty, retained.isEmpty
+        else { return }
+        confirmed = base.cursor
+    }
+
+    /// The client has accepted what it is to have of this journal, whatever came after it.
+    func hasConfirmed(_ journal: ResourceJournal) -> Bool {
+        guard hasStarted else { return true }
+        guard let confirmed, confirmed.view == journal.cursor.view else { return false }
+        return confirmed.revision >= journal.cursor.revision
+    }
+
     func isSubscribed(to name: ResourceName) -> Bool {
         isWildcard || names.contains(name)
     }
@@ -123,6 +145,7 @@ extension Subscription {
         guard let error else {
             accepted(push)
             acknowledgedVersion = push.version
+            noteConfirmation()
             return .acknowledged(nonce, push.version)
         }
         let cut = ErrorDetail(
@@ -149,7 +172,10 @@ extension Subscription {
     /// `base` stays: Envoy keeps what it accepted last, and the same again would be refused again.
     private mutating func rejected(_ push: Push, _ error: ErrorDetail) {
         var suspects: [(name: ResourceName, version: Version?)] = []
-        push.forEachName { name, resource in suspects.append((name, resource?.version)) }
+        push.forEachName { name, resource in
+            // State of the world: a name without a resource isn't in the response.
+            if resource != nil || variant == .delta { suspects.append((name, resource?.version)) }
+        }
         let named = suspects.filter { error.message.mentions($0.name.rawValue) }
         for suspect in named.isEmpty ? suspects : named {
             rejections[suspect.name] = Rejection(

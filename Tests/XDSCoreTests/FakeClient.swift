@@ -126,6 +126,7 @@ struct FakeClient {
         case .clusterLoadAssignment:
             warming.subtract(good.map(\.name))
             warming.subtract(removed)
+            warming.subtract(push.emptiedNames)
             active.formUnion(Set(applied(.cluster).keys).subtracting(warming))
             // From within the update, so before its ACK.
             releaseClusterAnswers()
@@ -183,13 +184,6 @@ struct FakeClient {
             isClusterRequestDue = false
             ask(.cluster)
         }
-    }
-
-    /// `initial_fetch_timeout`: the clusters go on with the endpoints that they had.
-    mutating func fetchTimedOut() {
-        active.formUnion(warming)
-        warming = []
-        releaseClusterAnswers()
     }
 
     // MARK: Requests

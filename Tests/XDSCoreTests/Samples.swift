@@ -50,7 +50,8 @@ extension Substring {
 extension Push {
     /// `cds +a=1 -b`: what goes out, in its order.
     var summary: String {
-        ([typeURL.shortName] + resources.map { "+\($0.name)=\($0.version)" }
+        ([typeURL.shortName] + (isHeartbeat ? ["heartbeat"] : [])
+            + resources.map { "+\($0.name)=\($0.version)" }
             + removedNames.map { "-\($0)" })
             .joined(separator: " ")
     }
@@ -65,13 +66,16 @@ final class TestStream {
     /// All responses so far.
     private(set) var pushes: [Push] = []
     private(set) var violations: [Violation] = []
+    /// The responses whose companions belong to other streams.
+    private(set) var elsewhere: [Push] = []
 
     init(
         _ variant: ProtocolVariant = .delta,
         view: View,
+        onlyType: TypeURL? = nil,
         limits: StreamLimits = StreamLimits()
     ) {
-        self.stream = ADSStream(variant: variant, limits: limits)
+        self.stream = ADSStream(variant: variant, onlyType: onlyType, limits: limits)
         self.view = view
     }
 
@@ -137,6 +141,24 @@ final class TestStream {
         return took(stream.received(request, in: view))
     }
 
+    func learnedOfWrappers() {
+        stream.learnedOfWrappers()
+    }
+
+    @discardableResult
+    func heartbeatIsDue() -> [String] {
+        took(stream.heartbeatIsDue())
+    }
+
+    @discardableResult
+    func companionsAreDue(with push: Push) -> [String] {
+        took(stream.companionsAreDue(with: push))
+    }
+
+    func hasConfirmed(_ snapshot: View) -> Bool {
+        stream.hasConfirmed(snapshot)
+    }
+
     @discardableResult
     func publish(_ text: String) -> [String] {
         show(view.with(text))
@@ -196,10 +218,27 @@ final class TestStream {
                 summaries.append(push.summary)
             case .violation(let violation):
                 violations.append(violation)
+            case .companionsBelongElsewhere(let push):
+                elsewhere.append(push)
             case .acknowledged, .rejected:
                 break
             }
         }
         return summaries
+    }
+}
+
+extension EncodedResource {
+    /// The same with a time to live.
+    func living(for span: Duration) -> EncodedResource {
+        EncodedResource(
+            typeURL: typeURL,
+            name: name,
+            version: version,
+            bytes: bytes,
+            companions: companions,
+            timeToLive: span,
+            origin: origin
+        )
     }
 }
