@@ -101,7 +101,7 @@ let package = Package(
         ),
         library(
             "XDSServer",
-            ["EnvoyAPI", "GRPC", "XDSCore", lifecycle, logging, nioCore, protobuf]
+            ["EnvoyAPI", "GRPC", "XDSCore", deque, lifecycle, logging, nioCore, protobuf]
         ),
         library("Telemetry", [logging]),
         library("CommandLine", ["Primitives", argumentParser]),

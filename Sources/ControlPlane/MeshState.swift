@@ -27,8 +27,10 @@ final class MeshState: Sendable {
 
     private let state: Mutex<State>
 
-    init(mesh: Mesh, shares: Shares = Shares()) {
-        state = Mutex(State(translator: Translator(mesh: mesh, shares: shares)))
+    init(mesh: Mesh, shares: Shares, revision: UInt64) {
+        state = Mutex(
+            State(translator: Translator(mesh: mesh, shares: shares, revision: revision))
+        )
     }
 
     var mesh: Mesh { state.withLock { $0.translator.mesh } }
@@ -48,9 +50,9 @@ final class MeshState: Sendable {
     // MARK: - Changes
 
     /// Replaces the mesh, and the shares by what is left of them in it.
-    func meshChanged(to mesh: Mesh, shares: Shares) {
+    func meshChanged(to mesh: Mesh, shares: Shares, revision: UInt64) {
         publish { state in
-            state.translator.meshChanged(to: mesh)
+            state.translator.meshChanged(to: mesh, revision: revision)
             state.translator.sharesChanged(to: shares)
             return state.replaceViews()
         }

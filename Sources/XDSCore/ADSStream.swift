@@ -28,6 +28,7 @@ package struct ADSStream: ~Copyable {
     /// The client broke a rule; the shell ends the stream and nothing more comes out.
     private var isClosed = false
     private var understandsWrappers = false
+    private var recalled: [TypeURL: ClientMemory] = [:]
 
     package init(
         variant: ProtocolVariant,
@@ -47,6 +48,11 @@ package struct ADSStream: ~Copyable {
         case acknowledged(TypeURL, Nonce, Version)
         /// The client refused a response; for logs and metrics. The state is in `status`.
         case rejected(TypeURL, Nonce, Version, ErrorDetail)
+        /// What has to be known of the client on its next stream is this now.
+        case remember(TypeURL, ClientMemory)
+        /// The client has not answered for long; `neverAsked` goes with what it was sent, and it never
+        /// subscribed to it.
+        case overdue(TypeURL, neverAsked: [ResourceReference])
         /// What goes with these resources is no subscription of this stream: tell the node's other streams.
         case companionsBelongElsewhere(Push)
         /// The client broke a rule: end the stream with a status.
@@ -58,6 +64,11 @@ package struct ADSStream: ~Copyable {
     package mutating func learnedOfWrappers() {
         understandsWrappers = true
         for index in subscriptions.indices { subscriptions[index].wrapsResources = true }
+    }
+
+    /// An earlier stream of the same client left this; before the first request.
+    package mutating func recalled(_ memories: [TypeURL: ClientMemory]) {
+        recalled = memories
     }
 
     /// A request of a delta stream came in.
@@ -116,6 +127,45 @@ package struct ADSStream: ~Copyable {
         return actions
     }
 
+    /// The watchdog comes at a fixed interval and finds what the client has left unanswered for too long.
+    ///
+    /// Envoy withholds an ACK while what it was sent is warming. Then something that goes with it was lost or
+    /// overlooked, so that is sent once more.
+    package mutating func watchdogCame() -> [Action] {
+        guard !isClosed else { return [] }
+        var actions = [Action]()
+        for index in subscriptions.indices where !subscriptions[index].outstanding.isEmpty {
+            subscriptions[index].unansweredTicks += 1
+            guard subscriptions[index].unansweredTicks == limits.watchdogTicksUntilOverdue else {
+                continue
+            }
+            let typeURL = subscriptions[index].typeURL
+            var neverAsked = Set<ResourceReference>()
+            for push in subscriptions[index].outstanding {
+                markCompanionsDue(with: push) { $0 > typeURL }
+                push.forEachName { _, resource in
+                    for companion in resource?.companions ?? [] where !hasAsked(for: companion) {
+                        neverAsked.insert(companion)
+                    }
+                }
+            }
+            actions.append(.overdue(typeURL, neverAsked: neverAsked.sorted()))
+        }
+        if !actions.isEmpty { plan(into: &actions) }
+        return actions
+    }
+
+    private func hasAsked(for reference: ResourceReference) -> Bool {
+        subscriptions.contains {
+            $0.typeURL == reference.typeURL && $0.isSubscribed(to: reference.name)
+        }
+    }
+
+    /// What has to be known of the client on its next stream, when this one has ended.
+    package var memoriesAtEnd: [(typeURL: TypeURL, memory: ClientMemory)] {
+        subscriptions.filter { !$0.outstanding.isEmpty }.map { ($0.typeURL, $0.memoryAtEnd) }
+    }
+
     /// The client has accepted all that this snapshot has for it, whatever came after.
     ///
     /// A type that it never asked for has nothing for it. After a move to another view, that view counts.
@@ -158,6 +208,10 @@ extension ADSStream {
         case .rejected(let nonce, let version, let error):
             actions.append(.rejected(typeURL, nonce, version, error))
         }
+        if subscriptions[index].hasMemoryChanged {
+            subscriptions[index].hasMemoryChanged = false
+            actions.append(.remember(typeURL, subscriptions[index].memory))
+        }
         plan(into: &actions)
         return actions
     }
@@ -194,6 +248,7 @@ extension ADSStream {
             limits: limits
         )
         subscription.wrapsResources = understandsWrappers
+        if let memory = recalled.removeValue(forKey: typeURL) { subscription.recall(memory) }
         subscriptions.insert(subscription, at: index)
         return index
     }

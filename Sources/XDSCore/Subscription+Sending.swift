@@ -18,14 +18,39 @@ extension Subscription {
             return nil
         }
         defer { noteConfirmation() }
-        switch variant {
-        case .delta:
-            return outstanding.isEmpty ? nextDelta(in: journal) : nextAnswer(in: journal)
-        case .stateOfTheWorld:
-            guard outstanding.isEmpty else { return nil }
-            return typeURL.isFullStateInSotw
-                ? nextFullState(in: journal) : nextPartialState(in: journal)
+        guard outstanding.isEmpty else {
+            return variant == .delta ? nextAnswer(in: journal) : nil
         }
+        if variant == .stateOfTheWorld, typeURL.isFullStateInSotw {
+            return nextFullState(in: journal)
+        }
+        putOnProbation(in: journal)
+        let push = variant == .delta ? nextDelta(in: journal) : nextPartialState(in: journal)
+        return push ?? nextSingle(in: journal)
+    }
+
+    /// What was refused and has changed since goes alone, so that it can't spoil another resource's answer.
+    private mutating func putOnProbation(in journal: ResourceJournal) {
+        // What is gone is a removal like any other.
+        probation.removeAll { !journal.contains($0) }
+        guard !rejections.isEmpty, base.cursor != journal.cursor else { return }
+        for (name, rejection) in rejections {
+            guard let current = journal.version(of: name), current != rejection.version else {
+                continue
+            }
+            probation.insert(name)
+        }
+    }
+
+    /// One name of those that go alone.
+    private mutating func nextSingle(in journal: ResourceJournal) -> Push? {
+        while let name = probation.sorted.first {
+            probation.remove(name)
+            if isSubscribed(to: name), journal.contains(name) {
+                return push(.names([name]), in: journal)
+            }
+        }
+        return nil
     }
 
     /// The response that is due for removals that were held back; call it after `nextUpdate`.
@@ -213,10 +238,13 @@ extension Subscription {
         if typeURL.isAbsenceSaidByAlias, due.removals > 0 {
             return nextRemovalBeforeAliases(since: previous, in: journal)
         }
-        if !owed.isEmpty || (due.skipped > 0 && due.updates + due.removals > 0) {
+        if !owed.isEmpty || !probation.isEmpty
+            || (due.skipped > 0 && due.updates + due.removals > 0)
+        {
             var names = owed
             owed.removeAll()
             names.formUnion(changedNames(since: previous, in: journal))
+            names.subtract(probation)
             if !names.isEmpty { return answer(names, in: journal) }
         } else if due.updates > 0 || (due.removals > 0 && !typeURL.isReferredTo) {
             if previous.isEmpty { return push(.everything, in: journal) }
@@ -306,9 +334,10 @@ extension Subscription {
         let asked = owed
         owed.removeAll()
         mustAnswer = false
-        if !asked.isEmpty || (due.skipped > 0 && due.updates > 0) {
+        if !asked.isEmpty || !probation.isEmpty || (due.skipped > 0 && due.updates > 0) {
             var names = asked
             names.formUnion(changedNames(since: previous, in: journal))
+            names.subtract(probation)
             let retained = gone.filter { asked.contains($0.name) }
             if typeURL == .clusterLoadAssignment {
                 held.formUnion(asked)

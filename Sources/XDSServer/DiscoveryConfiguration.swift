@@ -11,16 +11,26 @@ package struct DiscoveryConfiguration: Sendable {
     ///
     /// Each is renewed three times in its span, so spans below three of these are cut short.
     package var heartbeatTick: Duration
+    /// Nodes of which a refusal is remembered beyond the end of their streams.
+    package var maximumRememberedNodes: Int
+    /// How often the watchdog looks for responses without an answer.
+    ///
+    /// A response is overdue at its second visit, which is before Envoy's own limit for warming, 15 s.
+    package var watchdogInterval: Duration
 
     package init(
         streamLimits: StreamLimits = StreamLimits(),
         maximumStreamsPerNode: Int = 2_000,
         maximumPendingConfirmationsPerStream: Int = 64,
-        heartbeatTick: Duration = .milliseconds(500)
+        heartbeatTick: Duration = .milliseconds(500),
+        maximumRememberedNodes: Int = 10_000,
+        watchdogInterval: Duration = .seconds(5)
     ) {
         self.streamLimits = streamLimits
         self.maximumStreamsPerNode = maximumStreamsPerNode
         self.maximumPendingConfirmationsPerStream = maximumPendingConfirmationsPerStream
         self.heartbeatTick = heartbeatTick
+        self.maximumRememberedNodes = maximumRememberedNodes
+        self.watchdogInterval = watchdogInterval
     }
 }

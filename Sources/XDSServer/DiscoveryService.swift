@@ -34,6 +34,7 @@ package final class DiscoveryService: Service {
     let tally = DiscoveryTally()
     let logger: Logger
     let directory: StreamDirectory
+    let memories: NodeMemories
 
     /// - Parameter viewOf: the view that a node gets, asked on an event loop with the node of a
     ///   stream's first request.
@@ -48,6 +49,7 @@ package final class DiscoveryService: Service {
         self.directory = StreamDirectory(
             maximumStreamsPerNode: configuration.maximumStreamsPerNode
         )
+        self.memories = NodeMemories(maximumNodes: configuration.maximumRememberedNodes)
     }
 
     package func register(in methods: inout MethodTable) {
@@ -61,12 +63,23 @@ package final class DiscoveryService: Service {
         tally.values.merging(["xds_streams": UInt64(directory.count)]) { first, _ in first }
     }
 
-    /// Renews times to live until the service group shuts down, and then ends every stream, so that
-    /// the clients go to another replica.
+    /// Renews times to live and keeps watch until the service group shuts down, and then ends every
+    /// stream, so that the clients go to another replica.
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            while (try? await Task.sleep(for: self.configuration.heartbeatTick)) != nil {
-                self.renewTimesToLive(now: .now)
+            await withDiscardingTaskGroup { group in
+                group.addTask {
+                    await self.repeatedly(every: self.configuration.heartbeatTick) {
+                        self.renewTimesToLive(now: .now)
+                    }
+                }
+                group.addTask {
+                    await self.repeatedly(every: self.configuration.watchdogInterval) {
+                        self.directory.all.forEachLoop { streams in
+                            for stream in streams { stream.watchdogCame() }
+                        }
+                    }
+                }
             }
         }
         directory.all.forEachLoop { streams in
@@ -74,8 +87,12 @@ package final class DiscoveryService: Service {
         }
     }
 
+    private func repeatedly(every interval: Duration, _ body: @Sendable () -> Void) async {
+        while (try? await Task.sleep(for: interval)) != nil { body() }
+    }
+
     /// Sends the heartbeats that are due.
-    func renewTimesToLive(now: ContinuousClock.Instant) {
+    private func renewTimesToLive(now: ContinuousClock.Instant) {
         for view in directory.views { view.renewTimesToLive(now: now) }
     }
 
@@ -126,11 +143,17 @@ final class DiscoveryTally: Sendable {
     private let nacks = Atomic<UInt64>(0)
     private let violations = Atomic<UInt64>(0)
     private let heartbeats = Atomic<UInt64>(0)
+    private let overdueResponses = Atomic<UInt64>(0)
+    private let neverAsked = Atomic<UInt64>(0)
 
     func responseSent() { responses.wrappingAdd(1, ordering: .relaxed) }
     func acknowledged() { acks.wrappingAdd(1, ordering: .relaxed) }
     func rejected() { nacks.wrappingAdd(1, ordering: .relaxed) }
     func heartbeatSent() { heartbeats.wrappingAdd(1, ordering: .relaxed) }
+    func overdue(neverAsked count: Int) {
+        overdueResponses.wrappingAdd(1, ordering: .relaxed)
+        neverAsked.wrappingAdd(UInt64(count), ordering: .relaxed)
+    }
     func violated() { violations.wrappingAdd(1, ordering: .relaxed) }
 
     var values: [String: UInt64] {
@@ -139,6 +162,8 @@ final class DiscoveryTally: Sendable {
             "xds_acks": acks.load(ordering: .relaxed),
             "xds_nacks": nacks.load(ordering: .relaxed),
             "xds_heartbeats_sent": heartbeats.load(ordering: .relaxed),
+            "xds_watchdog_unacknowledged": overdueResponses.load(ordering: .relaxed),
+            "xds_watchdog_never_asked": neverAsked.load(ordering: .relaxed),
             "xds_violations": violations.load(ordering: .relaxed),
         ]
     }

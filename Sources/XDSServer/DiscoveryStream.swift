@@ -51,7 +51,13 @@ final class DiscoveryStream: InlineStreamHandler {
 
     func closed() {
         view?.remove(self, from: call.eventLoop)
+        view = nil
         service.directory.remove(self, of: node?.id)
+        if let node {
+            for (type, memory) in machine.memoriesAtEnd {
+                service.memories.remember(memory, of: node.id, type)
+            }
+        }
         for entry in confirmations { entry.confirmation.streamConfirmed() }
         confirmations = []
     }
@@ -66,6 +72,10 @@ final class DiscoveryStream: InlineStreamHandler {
     /// A sibling sent resources, with which some of this stream's have to go.
     func companionsAreDue(with push: Push) {
         performUnasked(machine.companionsAreDue(with: push))
+    }
+
+    func watchdogCame() {
+        performUnasked(machine.watchdogCame())
     }
 
     func heartbeatIsDue() {
@@ -132,6 +142,7 @@ final class DiscoveryStream: InlineStreamHandler {
         self.node = node
         self.view = view
         if node.understandsWrappers { machine.learnedOfWrappers() }
+        machine.recalled(service.memories.memories(of: node.id))
         view.add(self, on: call.eventLoop)
         service.logger.info(
             "a proxy connected",
@@ -155,12 +166,16 @@ final class DiscoveryStream: InlineStreamHandler {
                 service.tally.acknowledged()
             case .rejected(let type, _, let version, let error):
                 service.tally.rejected()
+                logRefusal(type, version, error)
+            case .remember(let type, let memory):
+                if let node { service.memories.remember(memory, of: node.id, type) }
+            case .overdue(let type, let neverAsked):
+                service.tally.overdue(neverAsked: neverAsked.count)
                 service.logger.warning(
-                    "a proxy refused a response",
+                    "a proxy has left a response unanswered for long",
                     metadata: [
                         "node": "\(node?.id ?? "")", "type": "\(type.shortName)",
-                        "version": "\(version)",
-                        "error": "\(error.message)",
+                        "neverAsked": "\(neverAsked.prefix(10).map(\.description))",
                     ]
                 )
             case .violation(let violation):
@@ -169,6 +184,20 @@ final class DiscoveryStream: InlineStreamHandler {
             }
         }
         if !confirmations.isEmpty { reportConfirmations() }
+    }
+
+    private func logRefusal(_ type: TypeURL, _ version: Version, _ error: ErrorDetail) {
+        let refused = machine.status.first { $0.typeURL == type }?.rejections ?? []
+        let origins = Set(refused.flatMap { $0.rejection.origin?.objects ?? [] }).sorted()
+        service.logger.warning(
+            "a proxy refused a response",
+            metadata: [
+                "node": "\(node?.id ?? "")", "type": "\(type.shortName)",
+                "version": "\(version)", "error": "\(error.message)",
+                "resources": "\(refused.prefix(10).map(\.name.rawValue))",
+                "from": "\(origins.prefix(10))",
+            ]
+        )
     }
 
     /// On this event loop at once, so that the client gets both in the order in which they were sent.

@@ -68,6 +68,9 @@ final class TestStream {
     private(set) var violations: [Violation] = []
     /// The responses whose companions belong to other streams.
     private(set) var elsewhere: [Push] = []
+    /// What is to be known on the client's next stream.
+    private(set) var memories: [TypeURL: ClientMemory] = [:]
+    private(set) var overdue: [String] = []
 
     init(
         _ variant: ProtocolVariant = .delta,
@@ -139,6 +142,18 @@ final class TestStream {
     func request(_ request: SotwRequest) -> [String] {
         unanswered.removeAll { $0.typeURL == request.typeURL && $0.nonce.text == request.nonce }
         return took(stream.received(request, in: view))
+    }
+
+    /// The next stream of the same client.
+    func successor(view: View? = nil) -> TestStream {
+        let next = TestStream(stream.variant, view: view ?? self.view)
+        next.stream.recalled(memories)
+        return next
+    }
+
+    @discardableResult
+    func watchdogCame() -> [String] {
+        took(stream.watchdogCame())
     }
 
     func learnedOfWrappers() {
@@ -220,6 +235,10 @@ final class TestStream {
                 violations.append(violation)
             case .companionsBelongElsewhere(let push):
                 elsewhere.append(push)
+            case .remember(let type, let memory):
+                memories[type] = memory
+            case .overdue(let type, let neverAsked):
+                overdue.append("\(type.shortName) \(neverAsked.map(\.description))")
             case .acknowledged, .rejected:
                 break
             }

@@ -23,9 +23,9 @@ struct SimulationTests {
         Case(variant: .stateOfTheWorld),
         Case(variant: .stateOfTheWorld, reconnects: true),
         Case(variant: .stateOfTheWorld, reconnects: true, movesBetweenViews: true),
-        // Not with reconnects: a client that refused a part names the version before when it comes back, though
-        // it has the other part. If the view is at that version again, nothing is sent.
         Case(variant: .stateOfTheWorld, refuses: true, movesBetweenViews: true),
+        Case(variant: .delta, reconnects: true, refuses: true),
+        Case(variant: .stateOfTheWorld, reconnects: true, refuses: true),
     ]
 
     @Test(arguments: cases)
@@ -54,6 +54,8 @@ private struct Simulation: ~Copyable {
     /// The version that was last sent of each resource, to see that it never goes back.
     private var sent: [ResourceReference: Int] = [:]
     private(set) var problems: [String] = []
+    /// What the server keeps of the client.
+    private var memories: [TypeURL: ClientMemory] = [:]
 
     init(seed: UInt64, _ parameters: SimulationTests.Case) {
         self.parameters = parameters
@@ -76,9 +78,11 @@ private struct Simulation: ~Copyable {
 
     mutating func run(steps: Int) {
         for _ in 0..<steps where problems.isEmpty {
-            switch Int.random(in: 0..<20, using: &random) {
+            switch Int.random(in: 0..<22, using: &random) {
             case 0..<3: publish(tellsStream: true)
             case 3: publish(tellsStream: false)
+            case 20: take(stream.watchdogCame())
+            case 21: take(stream.heartbeatIsDue())
             case 4 where parameters.movesBetweenViews && Int.random(in: 0..<4, using: &random) == 0:
                 current = 1 - current
                 tellStream()
@@ -121,7 +125,9 @@ private struct Simulation: ~Copyable {
     }
 
     private mutating func reconnect() {
+        for (type, memory) in stream.memoriesAtEnd { memories[type] = memory }
         stream = ADSStream(variant: parameters.variant)
+        stream.recalled(memories)
         toServer = []
         toClient = []
         sent = [:]
@@ -148,7 +154,8 @@ private struct Simulation: ~Copyable {
                 checkOrder(of: push)
                 toClient.append(push)
             case .violation(let violation): problems.append(violation.message)
-            case .acknowledged, .rejected, .companionsBelongElsewhere: break
+            case .acknowledged, .rejected, .companionsBelongElsewhere, .overdue: break
+            case .remember(let type, let memory): memories[type] = memory
             }
         }
     }
