@@ -79,6 +79,7 @@ package struct ControlPlane: Sendable {
         let health = HealthService()
         var methods = MethodTable()
         discovery.register(in: &methods)
+        ClientStatusService(discovery: discovery).register(in: &methods)
         RegistrationService(registry: registry).register(in: &methods)
         AdminService(operators: operators, registry: registry, discovery: discovery) {
             counters.values

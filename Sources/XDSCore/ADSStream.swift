@@ -407,4 +407,12 @@ extension ADSStream {
             $0.status(in: view.journal(of: $0.typeURL))
         }
     }
+
+    /// Where each resource stands, by type in the sending order and by name.
+    package var resourceStatuses: [ResourceStatus] {
+        guard let view else { return [] }
+        return subscriptions.filter(\.hasStarted).flatMap {
+            $0.resourceStatuses(in: view.journal(of: $0.typeURL))
+        }
+    }
 }

@@ -70,7 +70,7 @@ extension Envoy_Service_Discovery_V3_Resource {
 }
 
 extension Google_Protobuf_Any {
-    fileprivate init(_ resource: EncodedResource) {
+    init(_ resource: EncodedResource) {
         self.init()
         typeURL = resource.typeURL.rawValue
         value = Data(resource.bytes)

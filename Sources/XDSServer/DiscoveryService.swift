@@ -116,6 +116,19 @@ package final class DiscoveryService: Service {
         return proxies.sorted { ($0.nodeID, $0.connected) < ($1.nodeID, $1.connected) }
     }
 
+    /// Every connected client with its resources, ordered by node id.
+    func clientStatuses() async -> [(node: Envoy_Config_Core_V3_Node, resources: [ResourceStatus])]
+    {
+        var clients: [(node: Envoy_Config_Core_V3_Node, resources: [ResourceStatus])] = []
+        for stream in directory.all {
+            let eventLoop = stream.eventLoop
+            if let status = try? await eventLoop.submit({ stream.value.resourceStatuses }).get() {
+                clients.append(status)
+            }
+        }
+        return clients.sorted { $0.node.id < $1.node.id }
+    }
+
     /// Waits until every connected client has accepted what was published before the call, or until
     /// `cap` has passed.
     ///

@@ -214,6 +214,11 @@ final class DiscoveryStream: InlineStreamHandler {
 
     // MARK: - Status
 
+    /// The node, and where each of its resources stands.
+    var resourceStatuses: (node: Envoy_Config_Core_V3_Node, resources: [ResourceStatus])? {
+        node.map { ($0, machine.resourceStatuses) }
+    }
+
     var status: ProxyStatus? {
         guard let node else { return nil }
         return ProxyStatus(

@@ -170,6 +170,18 @@ final class TestStream {
         took(stream.companionsAreDue(with: push))
     }
 
+    /// `cds/a: synced`, one for each resource.
+    var resourceStates: [String] {
+        stream.resourceStatuses.map { status in
+            let state: String
+            switch status.state {
+            case .nacked(let rejection): state = "nacked, \(rejection.error.message)"
+            case .synced, .sent, .notSent, .absent: state = "\(status.state)"
+            }
+            return "\(ResourceReference(status.typeURL, status.name)): \(state)"
+        }
+    }
+
     func hasConfirmed(_ snapshot: View) -> Bool {
         stream.hasConfirmed(snapshot)
     }

@@ -25,6 +25,7 @@ struct DiscoveryPair: Sendable {
     static func with(
         _ resources: [EncodedResource],
         configuration: DiscoveryConfiguration = DiscoveryConfiguration(),
+        maximumStatusResources: Int = 1_000,
         _ body: (DiscoveryPair) async throws -> Void
     ) async throws {
         let view = PublishedView(id: ViewID(1))
@@ -33,6 +34,8 @@ struct DiscoveryPair: Sendable {
         let service = DiscoveryService(configuration: configuration, logger: silent) { _ in view }
         var methods = MethodTable()
         service.register(in: &methods)
+        ClientStatusService(discovery: service, maximumResources: maximumStatusResources)
+            .register(in: &methods)
         var server = GRPCServerConfiguration()
         server.http2.drainTimeout = .milliseconds(200)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
