@@ -126,6 +126,8 @@ private struct Simulation: ~Copyable {
 
     private mutating func reconnect() {
         for (type, memory) in stream.memoriesAtEnd { memories[type] = memory }
+        // The server crashed. After a refusal it would have needed its memory.
+        if !parameters.refuses, Bool.random(using: &random) { memories = [:] }
         stream = ADSStream(variant: parameters.variant)
         stream.recalled(memories)
         toServer = []
