@@ -124,7 +124,7 @@ let package = Package(
         ),
         library(
             "XDSServer",
-            ["EnvoyAPI", "GRPC", "XDSCore", lifecycle, logging, nioCore, protobuf]
+            ["EnvoyAPI", "GRPC", "XDSCore", deque, lifecycle, logging, nioCore, protobuf]
         ),
         library(
             "GRPCChannel",
@@ -254,6 +254,10 @@ let package = Package(
             exclude: ["Golden"]
         ),
         tests("XDSCoreTests", ["CAllocationCounter", "Primitives", "XDSCore"]),
+        tests(
+            "XDSServerTests",
+            ["EnvoyAPI", "GRPC", "Primitives", "XDSCore", "XDSServer", logging, nioPosix, protobuf]
+        ),
         tests("YAMLTests", ["Primitives", "YAML"]),
     ]
 )

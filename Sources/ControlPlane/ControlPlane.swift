@@ -53,7 +53,11 @@ package struct ControlPlane: Sendable {
     package func run(onReady: @escaping @Sendable (EndpointAddress) -> Void) async throws {
         let store = try await openStore()
         let loaded = try await loadMesh(store)
-        let state = MeshState(mesh: loaded.mesh, shares: loaded.shares)
+        let state = MeshState(
+            mesh: loaded.mesh,
+            shares: loaded.shares,
+            revision: UInt64(loaded.current.revision.rawValue)
+        )
         let discovery = DiscoveryService(logger: logger) { node throws(RefusedNode) in
             try state.view(of: node)
         }
@@ -75,6 +79,7 @@ package struct ControlPlane: Sendable {
         let health = HealthService()
         var methods = MethodTable()
         discovery.register(in: &methods)
+        ClientStatusService(discovery: discovery).register(in: &methods)
         RegistrationService(registry: registry).register(in: &methods)
         AdminService(operators: operators, registry: registry, discovery: discovery) {
             counters.values

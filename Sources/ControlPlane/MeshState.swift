@@ -19,7 +19,7 @@ final class MeshState: Sendable {
     /// misconfigured fleet.
     private static let maximumScopes = 10_000
 
-    private struct State {
+    fileprivate struct State {
         var translator: Translator
         var views: [Scope: PublishedView] = [:]
         var lastView: UInt64 = 0
@@ -27,8 +27,10 @@ final class MeshState: Sendable {
 
     private let state: Mutex<State>
 
-    init(mesh: Mesh, shares: Shares = Shares()) {
-        state = Mutex(State(translator: Translator(mesh: mesh, shares: shares)))
+    init(mesh: Mesh, shares: Shares, revision: UInt64) {
+        state = Mutex(
+            State(translator: Translator(mesh: mesh, shares: shares, revision: revision))
+        )
     }
 
     var mesh: Mesh { state.withLock { $0.translator.mesh } }
@@ -48,27 +50,23 @@ final class MeshState: Sendable {
     // MARK: - Changes
 
     /// Replaces the mesh, and the shares by what is left of them in it.
-    func meshChanged(to mesh: Mesh, shares: Shares) {
-        update { translator in
-            translator.meshChanged(to: mesh)
-            translator.sharesChanged(to: shares)
+    func meshChanged(to mesh: Mesh, shares: Shares, revision: UInt64) {
+        publish { state in
+            state.translator.meshChanged(to: mesh, revision: revision)
+            state.translator.sharesChanged(to: shares)
+            return state.replaceViews()
         }
     }
 
     func sharesChanged(to shares: Shares) {
-        update { $0.sharesChanged(to: shares) }
+        publish { state in
+            let services = state.translator.sharesChanged(to: shares)
+            return state.applyAssignments(of: services)
+        }
     }
 
-    private func update(_ change: (inout Translator) -> Void) {
-        let published = state.withLock { state in
-            change(&state.translator)
-            return state.views.compactMap { scope, view -> PublishedView? in
-                // A scope whose region has left the mesh keeps its last configuration: its sidecars
-                // go on as they are.
-                guard state.translator.mesh.region(named: scope.region) != nil else { return nil }
-                return view.replace(with: state.translator.resources(for: scope)) ? view : nil
-            }
-        }
+    private func publish(_ change: (inout State) -> [PublishedView]) {
+        let published = state.withLock { change(&$0) }
         for view in published { view.notifyStreams() }
     }
 
@@ -101,10 +99,36 @@ final class MeshState: Sendable {
 extension MeshState {
     /// Whole new lists of endpoints, by service.
     func endpointsChanged(_ endpoints: [ServiceName: [MemberEndpoint]]) {
-        update { translator in
+        publish { state in
             for (service, members) in endpoints {
-                translator.endpointsChanged(of: service, to: members.map { Endpoint($0) })
+                state.translator.endpointsChanged(of: service, to: members.map { Endpoint($0) })
             }
+            return state.applyAssignments(of: Set(endpoints.keys))
+        }
+    }
+}
+
+extension MeshState.State {
+    /// Gives each view its whole new content; returns those that changed.
+    fileprivate mutating func replaceViews() -> [PublishedView] {
+        views.compactMap { scope, view in
+            // A scope whose region has left the mesh keeps its last configuration: its sidecars
+            // go on as they are.
+            guard translator.mesh.region(named: scope.region) != nil else { return nil }
+            return view.replace(with: translator.resources(for: scope)) ? view : nil
+        }
+    }
+
+    /// Gives each view the services' new endpoints, in O(services); returns those that changed.
+    fileprivate mutating func applyAssignments(of services: Set<ServiceName>) -> [PublishedView] {
+        let known = services.filter { translator.mesh.service(named: $0) != nil }.sorted()
+        guard !known.isEmpty else { return [] }
+        return views.compactMap { scope, view in
+            guard translator.mesh.region(named: scope.region) != nil else { return nil }
+            let changes = known.map {
+                ResourceChange.put(translator.assignment(of: $0, for: scope.region))
+            }
+            return view.apply(changes) ? view : nil
         }
     }
 }

@@ -71,7 +71,7 @@ actor Operator<Storage: Store> {
             ]
         )
         current = (request.fileName, request.yaml, revision)
-        state.meshChanged(to: mesh, shares: shares)
+        state.meshChanged(to: mesh, shares: shares, revision: UInt64(revision.rawValue))
         await registry.directoryChanged(to: state.directory)
         for entry in dropped {
             logger.warning(

@@ -12,6 +12,28 @@ package enum EnvoyDescriptors {
 
     package static let files: [File] = [
         (
+            name: "envoy/admin/v3/config_dump_shared.proto",
+            dependencies: [
+                "google/protobuf/any.proto",
+                "google/protobuf/timestamp.proto",
+            ],
+            symbols: [
+                "envoy.admin.v3.UpdateFailureState",
+                "envoy.admin.v3.ClientResourceStatus",
+            ],
+            base64: "CidlbnZveS9hZG1pbi92My9jb25maWdfZHVtcF9zaGFyZWQucHJvdG8SDmVudm95LmFkbWluLnYzGhlnb29nbGUvcHJvdG9idWYvYW55LnByb3RvGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvIuYBChJVcGRhdGVGYWlsdXJlU3RhdGUSRwoUZmFpbGVkX2NvbmZpZ3VyYXRpb24YASABKAsyFC5nb29nbGUucHJvdG9idWYuQW55UhNmYWlsZWRDb25maWd1cmF0aW9uEkoKE2xhc3RfdXBkYXRlX2F0dGVtcHQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUhFsYXN0VXBkYXRlQXR0ZW1wdBIYCgdkZXRhaWxzGAMgASgJUgdkZXRhaWxzEiEKDHZlcnNpb25faW5mbxgEIAEoCVILdmVyc2lvbkluZm8qfgoUQ2xpZW50UmVzb3VyY2VTdGF0dXMSCwoHVU5LTk9XThAAEg0KCVJFUVVFU1RFRBABEhIKDkRPRVNfTk9UX0VYSVNUEAISCQoFQUNLRUQQAxIKCgZOQUNLRUQQBBISCg5SRUNFSVZFRF9FUlJPUhAFEgsKB1RJTUVPVVQQBmIGcHJvdG8z"
+        ),
+        (
+            name: "envoy/config/core/v3/address.proto",
+            dependencies: [],
+            symbols: [
+                "envoy.config.core.v3.SocketAddress",
+                "envoy.config.core.v3.SocketAddress.Protocol",
+                "envoy.config.core.v3.Address",
+            ],
+            base64: "CiJlbnZveS9jb25maWcvY29yZS92My9hZGRyZXNzLnByb3RvEhRlbnZveS5jb25maWcuY29yZS52MyLEAQoNU29ja2V0QWRkcmVzcxJICghwcm90b2NvbBgBIAEoDjIsLmVudm95LmNvbmZpZy5jb3JlLnYzLlNvY2tldEFkZHJlc3MuUHJvdG9jb2xSCHByb3RvY29sEhgKB2FkZHJlc3MYAiABKAlSB2FkZHJlc3MSHwoKcG9ydF92YWx1ZRgDIAEoDUgAUglwb3J0VmFsdWUiHAoIUHJvdG9jb2wSBwoDVENQEAASBwoDVURQEAFCEAoOcG9ydF9zcGVjaWZpZXIiYgoHQWRkcmVzcxJMCg5zb2NrZXRfYWRkcmVzcxgBIAEoCzIjLmVudm95LmNvbmZpZy5jb3JlLnYzLlNvY2tldEFkZHJlc3NIAFINc29ja2V0QWRkcmVzc0IJCgdhZGRyZXNzYgZwcm90bzM="
+        ),
+        (
             name: "envoy/config/core/v3/base.proto",
             dependencies: [
                 "envoy/type/v3/percent.proto",
@@ -36,6 +58,22 @@ package enum EnvoyDescriptors {
                 "envoy.config.core.v3.TrafficDirection",
             ],
             base64: "Ch9lbnZveS9jb25maWcvY29yZS92My9iYXNlLnByb3RvEhRlbnZveS5jb25maWcuY29yZS52MxobZW52b3kvdHlwZS92My9wZXJjZW50LnByb3RvGiRlbnZveS90eXBlL3YzL3NlbWFudGljX3ZlcnNpb24ucHJvdG8aGWdvb2dsZS9wcm90b2J1Zi9hbnkucHJvdG8aHGdvb2dsZS9wcm90b2J1Zi9zdHJ1Y3QucHJvdG8iUQoITG9jYWxpdHkSFgoGcmVnaW9uGAEgASgJUgZyZWdpb24SEgoEem9uZRgCIAEoCVIEem9uZRIZCghzdWJfem9uZRgDIAEoCVIHc3ViWm9uZSJ9CgxCdWlsZFZlcnNpb24SOAoHdmVyc2lvbhgBIAEoCzIeLmVudm95LnR5cGUudjMuU2VtYW50aWNWZXJzaW9uUgd2ZXJzaW9uEjMKCG1ldGFkYXRhGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdFIIbWV0YWRhdGEinAMKBE5vZGUSDgoCaWQYASABKAlSAmlkEhgKB2NsdXN0ZXIYAiABKAlSB2NsdXN0ZXISMwoIbWV0YWRhdGEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0UghtZXRhZGF0YRI6Cghsb2NhbGl0eRgEIAEoCzIeLmVudm95LmNvbmZpZy5jb3JlLnYzLkxvY2FsaXR5Ughsb2NhbGl0eRImCg91c2VyX2FnZW50X25hbWUYBiABKAlSDXVzZXJBZ2VudE5hbWUSLgoSdXNlcl9hZ2VudF92ZXJzaW9uGAcgASgJSABSEHVzZXJBZ2VudFZlcnNpb24SXQoYdXNlcl9hZ2VudF9idWlsZF92ZXJzaW9uGAggASgLMiIuZW52b3kuY29uZmlnLmNvcmUudjMuQnVpbGRWZXJzaW9uSABSFXVzZXJBZ2VudEJ1aWxkVmVyc2lvbhInCg9jbGllbnRfZmVhdHVyZXMYCiADKAlSDmNsaWVudEZlYXR1cmVzQhkKF3VzZXJfYWdlbnRfdmVyc2lvbl90eXBlIsMBCghNZXRhZGF0YRJbCg9maWx0ZXJfbWV0YWRhdGEYASADKAsyMi5lbnZveS5jb25maWcuY29yZS52My5NZXRhZGF0YS5GaWx0ZXJNZXRhZGF0YUVudHJ5Ug5maWx0ZXJNZXRhZGF0YRpaChNGaWx0ZXJNZXRhZGF0YUVudHJ5EhAKA2tleRgBIAEoCVIDa2V5Ei0KBXZhbHVlGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdFIFdmFsdWU6AjgBIlUKDVJ1bnRpbWVEb3VibGUSIwoNZGVmYXVsdF92YWx1ZRgBIAEoAVIMZGVmYXVsdFZhbHVlEh8KC3J1bnRpbWVfa2V5GAIgASgJUgpydW50aW1lS2V5IjUKC0hlYWRlclZhbHVlEhAKA2tleRgBIAEoCVIDa2V5EhQKBXZhbHVlGAIgASgJUgV2YWx1ZSKuAgoRSGVhZGVyVmFsdWVPcHRpb24SOQoGaGVhZGVyGAEgASgLMiEuZW52b3kuY29uZmlnLmNvcmUudjMuSGVhZGVyVmFsdWVSBmhlYWRlchJfCg1hcHBlbmRfYWN0aW9uGAMgASgOMjouZW52b3kuY29uZmlnLmNvcmUudjMuSGVhZGVyVmFsdWVPcHRpb24uSGVhZGVyQXBwZW5kQWN0aW9uUgxhcHBlbmRBY3Rpb24ifQoSSGVhZGVyQXBwZW5kQWN0aW9uEhsKF0FQUEVORF9JRl9FWElTVFNfT1JfQUREEAASEQoNQUREX0lGX0FCU0VOVBABEh4KGk9WRVJXUklURV9JRl9FWElTVFNfT1JfQUREEAISFwoTT1ZFUldSSVRFX0lGX0VYSVNUUxADIm8KD1RyYW5zcG9ydFNvY2tldBISCgRuYW1lGAEgASgJUgRuYW1lEjkKDHR5cGVkX2NvbmZpZxgDIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnlIAFILdHlwZWRDb25maWdCDQoLY29uZmlnX3R5cGUiggEKGFJ1bnRpbWVGcmFjdGlvbmFsUGVyY2VudBJFCg1kZWZhdWx0X3ZhbHVlGAEgASgLMiAuZW52b3kudHlwZS52My5GcmFjdGlvbmFsUGVyY2VudFIMZGVmYXVsdFZhbHVlEh8KC3J1bnRpbWVfa2V5GAIgASgJUgpydW50aW1lS2V5Ii4KDENvbnRyb2xQbGFuZRIeCgppZGVudGlmaWVyGAEgASgJUgppZGVudGlmaWVyKigKD1JvdXRpbmdQcmlvcml0eRILCgdERUZBVUxUEAASCAoESElHSBABKj4KEFRyYWZmaWNEaXJlY3Rpb24SDwoLVU5TUEVDSUZJRUQQABILCgdJTkJPVU5EEAESDAoIT1VUQk9VTkQQAmIGcHJvdG8z"
+        ),
+        (
+            name: "envoy/config/endpoint/v3/load_report.proto",
+            dependencies: [
+                "envoy/config/core/v3/address.proto",
+                "envoy/config/core/v3/base.proto",
+                "google/protobuf/duration.proto",
+            ],
+            symbols: [
+                "envoy.config.endpoint.v3.UpstreamLocalityStats",
+                "envoy.config.endpoint.v3.UpstreamEndpointStats",
+                "envoy.config.endpoint.v3.EndpointLoadMetricStats",
+                "envoy.config.endpoint.v3.ClusterStats",
+                "envoy.config.endpoint.v3.ClusterStats.DroppedRequests",
+            ],
+            base64: "CiplbnZveS9jb25maWcvZW5kcG9pbnQvdjMvbG9hZF9yZXBvcnQucHJvdG8SGGVudm95LmNvbmZpZy5lbmRwb2ludC52MxoiZW52b3kvY29uZmlnL2NvcmUvdjMvYWRkcmVzcy5wcm90bxofZW52b3kvY29uZmlnL2NvcmUvdjMvYmFzZS5wcm90bxoeZ29vZ2xlL3Byb3RvYnVmL2R1cmF0aW9uLnByb3RvIpYEChVVcHN0cmVhbUxvY2FsaXR5U3RhdHMSOgoIbG9jYWxpdHkYASABKAsyHi5lbnZveS5jb25maWcuY29yZS52My5Mb2NhbGl0eVIIbG9jYWxpdHkSOgoZdG90YWxfc3VjY2Vzc2Z1bF9yZXF1ZXN0cxgCIAEoBFIXdG90YWxTdWNjZXNzZnVsUmVxdWVzdHMSOwoadG90YWxfcmVxdWVzdHNfaW5fcHJvZ3Jlc3MYAyABKARSF3RvdGFsUmVxdWVzdHNJblByb2dyZXNzEjAKFHRvdGFsX2Vycm9yX3JlcXVlc3RzGAQgASgEUhJ0b3RhbEVycm9yUmVxdWVzdHMSXQoRbG9hZF9tZXRyaWNfc3RhdHMYBSADKAsyMS5lbnZveS5jb25maWcuZW5kcG9pbnQudjMuRW5kcG9pbnRMb2FkTWV0cmljU3RhdHNSD2xvYWRNZXRyaWNTdGF0cxIaCghwcmlvcml0eRgGIAEoDVIIcHJpb3JpdHkSZwoXdXBzdHJlYW1fZW5kcG9pbnRfc3RhdHMYByADKAsyLy5lbnZveS5jb25maWcuZW5kcG9pbnQudjMuVXBzdHJlYW1FbmRwb2ludFN0YXRzUhV1cHN0cmVhbUVuZHBvaW50U3RhdHMSMgoVdG90YWxfaXNzdWVkX3JlcXVlc3RzGAggASgEUhN0b3RhbElzc3VlZFJlcXVlc3RzIo4DChVVcHN0cmVhbUVuZHBvaW50U3RhdHMSNwoHYWRkcmVzcxgBIAEoCzIdLmVudm95LmNvbmZpZy5jb3JlLnYzLkFkZHJlc3NSB2FkZHJlc3MSOgoZdG90YWxfc3VjY2Vzc2Z1bF9yZXF1ZXN0cxgCIAEoBFIXdG90YWxTdWNjZXNzZnVsUmVxdWVzdHMSOwoadG90YWxfcmVxdWVzdHNfaW5fcHJvZ3Jlc3MYAyABKARSF3RvdGFsUmVxdWVzdHNJblByb2dyZXNzEjAKFHRvdGFsX2Vycm9yX3JlcXVlc3RzGAQgASgEUhJ0b3RhbEVycm9yUmVxdWVzdHMSXQoRbG9hZF9tZXRyaWNfc3RhdHMYBSADKAsyMS5lbnZveS5jb25maWcuZW5kcG9pbnQudjMuRW5kcG9pbnRMb2FkTWV0cmljU3RhdHNSD2xvYWRNZXRyaWNTdGF0cxIyChV0b3RhbF9pc3N1ZWRfcmVxdWVzdHMYByABKARSE3RvdGFsSXNzdWVkUmVxdWVzdHMisgEKF0VuZHBvaW50TG9hZE1ldHJpY1N0YXRzEh8KC21ldHJpY19uYW1lGAEgASgJUgptZXRyaWNOYW1lEkgKIW51bV9yZXF1ZXN0c19maW5pc2hlZF93aXRoX21ldHJpYxgCIAEoBFIdbnVtUmVxdWVzdHNGaW5pc2hlZFdpdGhNZXRyaWMSLAoSdG90YWxfbWV0cmljX3ZhbHVlGAMgASgBUhB0b3RhbE1ldHJpY1ZhbHVlIoYECgxDbHVzdGVyU3RhdHMSIQoMY2x1c3Rlcl9uYW1lGAEgASgJUgtjbHVzdGVyTmFtZRJnChd1cHN0cmVhbV9sb2NhbGl0eV9zdGF0cxgCIAMoCzIvLmVudm95LmNvbmZpZy5lbmRwb2ludC52My5VcHN0cmVhbUxvY2FsaXR5U3RhdHNSFXVwc3RyZWFtTG9jYWxpdHlTdGF0cxI0ChZ0b3RhbF9kcm9wcGVkX3JlcXVlc3RzGAMgASgEUhR0b3RhbERyb3BwZWRSZXF1ZXN0cxJLChRsb2FkX3JlcG9ydF9pbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblISbG9hZFJlcG9ydEludGVydmFsEmEKEGRyb3BwZWRfcmVxdWVzdHMYBSADKAsyNi5lbnZveS5jb25maWcuZW5kcG9pbnQudjMuQ2x1c3RlclN0YXRzLkRyb3BwZWRSZXF1ZXN0c1IPZHJvcHBlZFJlcXVlc3RzEjAKFGNsdXN0ZXJfc2VydmljZV9uYW1lGAYgASgJUhJjbHVzdGVyU2VydmljZU5hbWUaUgoPRHJvcHBlZFJlcXVlc3RzEhoKCGNhdGVnb3J5GAEgASgJUghjYXRlZ29yeRIjCg1kcm9wcGVkX2NvdW50GAIgASgEUgxkcm9wcGVkQ291bnRiBnByb3RvMw=="
         ),
         (
             name: "envoy/service/cluster/v3/cds.proto",
@@ -119,6 +157,21 @@ package enum EnvoyDescriptors {
             base64: "CiNlbnZveS9zZXJ2aWNlL2xpc3RlbmVyL3YzL2xkcy5wcm90bxIZZW52b3kuc2VydmljZS5saXN0ZW5lci52MxoqZW52b3kvc2VydmljZS9kaXNjb3ZlcnkvdjMvZGlzY292ZXJ5LnByb3RvMosCChhMaXN0ZW5lckRpc2NvdmVyeVNlcnZpY2UScgoPU3RyZWFtTGlzdGVuZXJzEiwuZW52b3kuc2VydmljZS5kaXNjb3ZlcnkudjMuRGlzY292ZXJ5UmVxdWVzdBotLmVudm95LnNlcnZpY2UuZGlzY292ZXJ5LnYzLkRpc2NvdmVyeVJlc3BvbnNlKAEwARJ7Cg5EZWx0YUxpc3RlbmVycxIxLmVudm95LnNlcnZpY2UuZGlzY292ZXJ5LnYzLkRlbHRhRGlzY292ZXJ5UmVxdWVzdBoyLmVudm95LnNlcnZpY2UuZGlzY292ZXJ5LnYzLkRlbHRhRGlzY292ZXJ5UmVzcG9uc2UoATABYgZwcm90bzM="
         ),
         (
+            name: "envoy/service/load_stats/v3/lrs.proto",
+            dependencies: [
+                "envoy/config/core/v3/base.proto",
+                "envoy/config/endpoint/v3/load_report.proto",
+                "google/protobuf/duration.proto",
+            ],
+            symbols: [
+                "envoy.service.load_stats.v3.LoadStatsRequest",
+                "envoy.service.load_stats.v3.LoadStatsResponse",
+                "envoy.service.load_stats.v3.LoadReportingService",
+                "envoy.service.load_stats.v3.LoadReportingService.StreamLoadStats",
+            ],
+            base64: "CiVlbnZveS9zZXJ2aWNlL2xvYWRfc3RhdHMvdjMvbHJzLnByb3RvEhtlbnZveS5zZXJ2aWNlLmxvYWRfc3RhdHMudjMaH2Vudm95L2NvbmZpZy9jb3JlL3YzL2Jhc2UucHJvdG8aKmVudm95L2NvbmZpZy9lbmRwb2ludC92My9sb2FkX3JlcG9ydC5wcm90bxoeZ29vZ2xlL3Byb3RvYnVmL2R1cmF0aW9uLnByb3RvIo8BChBMb2FkU3RhdHNSZXF1ZXN0Ei4KBG5vZGUYASABKAsyGi5lbnZveS5jb25maWcuY29yZS52My5Ob2RlUgRub2RlEksKDWNsdXN0ZXJfc3RhdHMYAiADKAsyJi5lbnZveS5jb25maWcuZW5kcG9pbnQudjMuQ2x1c3RlclN0YXRzUgxjbHVzdGVyU3RhdHMi7gEKEUxvYWRTdGF0c1Jlc3BvbnNlEhoKCGNsdXN0ZXJzGAEgAygJUghjbHVzdGVycxJRChdsb2FkX3JlcG9ydGluZ19pbnRlcnZhbBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblIVbG9hZFJlcG9ydGluZ0ludGVydmFsEj4KG3JlcG9ydF9lbmRwb2ludF9ncmFudWxhcml0eRgDIAEoCFIZcmVwb3J0RW5kcG9pbnRHcmFudWxhcml0eRIqChFzZW5kX2FsbF9jbHVzdGVycxgEIAEoCFIPc2VuZEFsbENsdXN0ZXJzMowBChRMb2FkUmVwb3J0aW5nU2VydmljZRJ0Cg9TdHJlYW1Mb2FkU3RhdHMSLS5lbnZveS5zZXJ2aWNlLmxvYWRfc3RhdHMudjMuTG9hZFN0YXRzUmVxdWVzdBouLmVudm95LnNlcnZpY2UubG9hZF9zdGF0cy52My5Mb2FkU3RhdHNSZXNwb25zZSgBMAFiBnByb3RvMw=="
+        ),
+        (
             name: "envoy/service/route/v3/rds.proto",
             dependencies: [
                 "envoy/service/discovery/v3/discovery.proto",
@@ -127,8 +180,22 @@ package enum EnvoyDescriptors {
                 "envoy.service.route.v3.RouteDiscoveryService",
                 "envoy.service.route.v3.RouteDiscoveryService.StreamRoutes",
                 "envoy.service.route.v3.RouteDiscoveryService.DeltaRoutes",
+                "envoy.service.route.v3.VirtualHostDiscoveryService",
+                "envoy.service.route.v3.VirtualHostDiscoveryService.DeltaVirtualHosts",
             ],
-            base64: "CiBlbnZveS9zZXJ2aWNlL3JvdXRlL3YzL3Jkcy5wcm90bxIWZW52b3kuc2VydmljZS5yb3V0ZS52MxoqZW52b3kvc2VydmljZS9kaXNjb3ZlcnkvdjMvZGlzY292ZXJ5LnByb3RvMoICChVSb3V0ZURpc2NvdmVyeVNlcnZpY2USbwoMU3RyZWFtUm91dGVzEiwuZW52b3kuc2VydmljZS5kaXNjb3ZlcnkudjMuRGlzY292ZXJ5UmVxdWVzdBotLmVudm95LnNlcnZpY2UuZGlzY292ZXJ5LnYzLkRpc2NvdmVyeVJlc3BvbnNlKAEwARJ4CgtEZWx0YVJvdXRlcxIxLmVudm95LnNlcnZpY2UuZGlzY292ZXJ5LnYzLkRlbHRhRGlzY292ZXJ5UmVxdWVzdBoyLmVudm95LnNlcnZpY2UuZGlzY292ZXJ5LnYzLkRlbHRhRGlzY292ZXJ5UmVzcG9uc2UoATABYgZwcm90bzM="
+            base64: "CiBlbnZveS9zZXJ2aWNlL3JvdXRlL3YzL3Jkcy5wcm90bxIWZW52b3kuc2VydmljZS5yb3V0ZS52MxoqZW52b3kvc2VydmljZS9kaXNjb3ZlcnkvdjMvZGlzY292ZXJ5LnByb3RvMoICChVSb3V0ZURpc2NvdmVyeVNlcnZpY2USbwoMU3RyZWFtUm91dGVzEiwuZW52b3kuc2VydmljZS5kaXNjb3ZlcnkudjMuRGlzY292ZXJ5UmVxdWVzdBotLmVudm95LnNlcnZpY2UuZGlzY292ZXJ5LnYzLkRpc2NvdmVyeVJlc3BvbnNlKAEwARJ4CgtEZWx0YVJvdXRlcxIxLmVudm95LnNlcnZpY2UuZGlzY292ZXJ5LnYzLkRlbHRhRGlzY292ZXJ5UmVxdWVzdBoyLmVudm95LnNlcnZpY2UuZGlzY292ZXJ5LnYzLkRlbHRhRGlzY292ZXJ5UmVzcG9uc2UoATABMp0BChtWaXJ0dWFsSG9zdERpc2NvdmVyeVNlcnZpY2USfgoRRGVsdGFWaXJ0dWFsSG9zdHMSMS5lbnZveS5zZXJ2aWNlLmRpc2NvdmVyeS52My5EZWx0YURpc2NvdmVyeVJlcXVlc3QaMi5lbnZveS5zZXJ2aWNlLmRpc2NvdmVyeS52My5EZWx0YURpc2NvdmVyeVJlc3BvbnNlKAEwAWIGcHJvdG8z"
+        ),
+        (
+            name: "envoy/service/route/v3/srds.proto",
+            dependencies: [
+                "envoy/service/discovery/v3/discovery.proto",
+            ],
+            symbols: [
+                "envoy.service.route.v3.ScopedRoutesDiscoveryService",
+                "envoy.service.route.v3.ScopedRoutesDiscoveryService.StreamScopedRoutes",
+                "envoy.service.route.v3.ScopedRoutesDiscoveryService.DeltaScopedRoutes",
+            ],
+            base64: "CiFlbnZveS9zZXJ2aWNlL3JvdXRlL3YzL3NyZHMucHJvdG8SFmVudm95LnNlcnZpY2Uucm91dGUudjMaKmVudm95L3NlcnZpY2UvZGlzY292ZXJ5L3YzL2Rpc2NvdmVyeS5wcm90bzKVAgocU2NvcGVkUm91dGVzRGlzY292ZXJ5U2VydmljZRJ1ChJTdHJlYW1TY29wZWRSb3V0ZXMSLC5lbnZveS5zZXJ2aWNlLmRpc2NvdmVyeS52My5EaXNjb3ZlcnlSZXF1ZXN0Gi0uZW52b3kuc2VydmljZS5kaXNjb3ZlcnkudjMuRGlzY292ZXJ5UmVzcG9uc2UoATABEn4KEURlbHRhU2NvcGVkUm91dGVzEjEuZW52b3kuc2VydmljZS5kaXNjb3ZlcnkudjMuRGVsdGFEaXNjb3ZlcnlSZXF1ZXN0GjIuZW52b3kuc2VydmljZS5kaXNjb3ZlcnkudjMuRGVsdGFEaXNjb3ZlcnlSZXNwb25zZSgBMAFiBnByb3RvMw=="
         ),
         (
             name: "envoy/service/runtime/v3/rtds.proto",
@@ -155,6 +222,45 @@ package enum EnvoyDescriptors {
                 "envoy.service.secret.v3.SecretDiscoveryService.DeltaSecrets",
             ],
             base64: "CiFlbnZveS9zZXJ2aWNlL3NlY3JldC92My9zZHMucHJvdG8SF2Vudm95LnNlcnZpY2Uuc2VjcmV0LnYzGiplbnZveS9zZXJ2aWNlL2Rpc2NvdmVyeS92My9kaXNjb3ZlcnkucHJvdG8yhQIKFlNlY3JldERpc2NvdmVyeVNlcnZpY2UScAoNU3RyZWFtU2VjcmV0cxIsLmVudm95LnNlcnZpY2UuZGlzY292ZXJ5LnYzLkRpc2NvdmVyeVJlcXVlc3QaLS5lbnZveS5zZXJ2aWNlLmRpc2NvdmVyeS52My5EaXNjb3ZlcnlSZXNwb25zZSgBMAESeQoMRGVsdGFTZWNyZXRzEjEuZW52b3kuc2VydmljZS5kaXNjb3ZlcnkudjMuRGVsdGFEaXNjb3ZlcnlSZXF1ZXN0GjIuZW52b3kuc2VydmljZS5kaXNjb3ZlcnkudjMuRGVsdGFEaXNjb3ZlcnlSZXNwb25zZSgBMAFiBnByb3RvMw=="
+        ),
+        (
+            name: "envoy/service/status/v3/csds.proto",
+            dependencies: [
+                "envoy/admin/v3/config_dump_shared.proto",
+                "envoy/config/core/v3/base.proto",
+                "envoy/type/matcher/v3/node.proto",
+                "google/protobuf/any.proto",
+                "google/protobuf/timestamp.proto",
+            ],
+            symbols: [
+                "envoy.service.status.v3.ClientStatusRequest",
+                "envoy.service.status.v3.ClientConfig",
+                "envoy.service.status.v3.ClientConfig.GenericXdsConfig",
+                "envoy.service.status.v3.ClientStatusResponse",
+                "envoy.service.status.v3.ConfigStatus",
+                "envoy.service.status.v3.ClientStatusDiscoveryService",
+                "envoy.service.status.v3.ClientStatusDiscoveryService.StreamClientStatus",
+                "envoy.service.status.v3.ClientStatusDiscoveryService.FetchClientStatus",
+            ],
+            base64: "CiJlbnZveS9zZXJ2aWNlL3N0YXR1cy92My9jc2RzLnByb3RvEhdlbnZveS5zZXJ2aWNlLnN0YXR1cy52MxonZW52b3kvYWRtaW4vdjMvY29uZmlnX2R1bXBfc2hhcmVkLnByb3RvGh9lbnZveS9jb25maWcvY29yZS92My9iYXNlLnByb3RvGiBlbnZveS90eXBlL21hdGNoZXIvdjMvbm9kZS5wcm90bxoZZ29vZ2xlL3Byb3RvYnVmL2FueS5wcm90bxofZ29vZ2xlL3Byb3RvYnVmL3RpbWVzdGFtcC5wcm90byLKAQoTQ2xpZW50U3RhdHVzUmVxdWVzdBJHCg1ub2RlX21hdGNoZXJzGAEgAygLMiIuZW52b3kudHlwZS5tYXRjaGVyLnYzLk5vZGVNYXRjaGVyUgxub2RlTWF0Y2hlcnMSLgoEbm9kZRgCIAEoCzIaLmVudm95LmNvbmZpZy5jb3JlLnYzLk5vZGVSBG5vZGUSOgoZZXhjbHVkZV9yZXNvdXJjZV9jb250ZW50cxgDIAEoCFIXZXhjbHVkZVJlc291cmNlQ29udGVudHMi3QQKDENsaWVudENvbmZpZxIuCgRub2RlGAEgASgLMhouZW52b3kuY29uZmlnLmNvcmUudjMuTm9kZVIEbm9kZRJmChNnZW5lcmljX3hkc19jb25maWdzGAMgAygLMjYuZW52b3kuc2VydmljZS5zdGF0dXMudjMuQ2xpZW50Q29uZmlnLkdlbmVyaWNYZHNDb25maWdSEWdlbmVyaWNYZHNDb25maWdzGrQDChBHZW5lcmljWGRzQ29uZmlnEhkKCHR5cGVfdXJsGAEgASgJUgd0eXBlVXJsEhIKBG5hbWUYAiABKAlSBG5hbWUSIQoMdmVyc2lvbl9pbmZvGAMgASgJUgt2ZXJzaW9uSW5mbxIzCgp4ZHNfY29uZmlnGAQgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueVIJeGRzQ29uZmlnEj0KDGxhc3RfdXBkYXRlZBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSC2xhc3RVcGRhdGVkEkoKDWNvbmZpZ19zdGF0dXMYBiABKA4yJS5lbnZveS5zZXJ2aWNlLnN0YXR1cy52My5Db25maWdTdGF0dXNSDGNvbmZpZ1N0YXR1cxJJCg1jbGllbnRfc3RhdHVzGAcgASgOMiQuZW52b3kuYWRtaW4udjMuQ2xpZW50UmVzb3VyY2VTdGF0dXNSDGNsaWVudFN0YXR1cxJDCgtlcnJvcl9zdGF0ZRgIIAEoCzIiLmVudm95LmFkbWluLnYzLlVwZGF0ZUZhaWx1cmVTdGF0ZVIKZXJyb3JTdGF0ZSJVChRDbGllbnRTdGF0dXNSZXNwb25zZRI9CgZjb25maWcYASADKAsyJS5lbnZveS5zZXJ2aWNlLnN0YXR1cy52My5DbGllbnRDb25maWdSBmNvbmZpZypLCgxDb25maWdTdGF0dXMSCwoHVU5LTk9XThAAEgoKBlNZTkNFRBABEgwKCE5PVF9TRU5UEAISCQoFU1RBTEUQAxIJCgVFUlJPUhAEMocCChxDbGllbnRTdGF0dXNEaXNjb3ZlcnlTZXJ2aWNlEnUKElN0cmVhbUNsaWVudFN0YXR1cxIsLmVudm95LnNlcnZpY2Uuc3RhdHVzLnYzLkNsaWVudFN0YXR1c1JlcXVlc3QaLS5lbnZveS5zZXJ2aWNlLnN0YXR1cy52My5DbGllbnRTdGF0dXNSZXNwb25zZSgBMAEScAoRRmV0Y2hDbGllbnRTdGF0dXMSLC5lbnZveS5zZXJ2aWNlLnN0YXR1cy52My5DbGllbnRTdGF0dXNSZXF1ZXN0Gi0uZW52b3kuc2VydmljZS5zdGF0dXMudjMuQ2xpZW50U3RhdHVzUmVzcG9uc2ViBnByb3RvMw=="
+        ),
+        (
+            name: "envoy/type/matcher/v3/node.proto",
+            dependencies: [
+                "envoy/type/matcher/v3/string.proto",
+            ],
+            symbols: [
+                "envoy.type.matcher.v3.NodeMatcher",
+            ],
+            base64: "CiBlbnZveS90eXBlL21hdGNoZXIvdjMvbm9kZS5wcm90bxIVZW52b3kudHlwZS5tYXRjaGVyLnYzGiJlbnZveS90eXBlL21hdGNoZXIvdjMvc3RyaW5nLnByb3RvIkwKC05vZGVNYXRjaGVyEj0KB25vZGVfaWQYASABKAsyJC5lbnZveS50eXBlLm1hdGNoZXIudjMuU3RyaW5nTWF0Y2hlclIGbm9kZUlkYgZwcm90bzM="
+        ),
+        (
+            name: "envoy/type/matcher/v3/string.proto",
+            dependencies: [],
+            symbols: [
+                "envoy.type.matcher.v3.StringMatcher",
+            ],
+            base64: "CiJlbnZveS90eXBlL21hdGNoZXIvdjMvc3RyaW5nLnByb3RvEhVlbnZveS50eXBlLm1hdGNoZXIudjMiqwEKDVN0cmluZ01hdGNoZXISFgoFZXhhY3QYASABKAlIAFIFZXhhY3QSGAoGcHJlZml4GAIgASgJSABSBnByZWZpeBIYCgZzdWZmaXgYAyABKAlIAFIGc3VmZml4EhwKCGNvbnRhaW5zGAcgASgJSABSCGNvbnRhaW5zEh8KC2lnbm9yZV9jYXNlGAYgASgIUgppZ25vcmVDYXNlQg8KDW1hdGNoX3BhdHRlcm5iBnByb3RvMw=="
         ),
         (
             name: "envoy/type/v3/percent.proto",
@@ -201,6 +307,14 @@ package enum EnvoyDescriptors {
                 "google.protobuf.NullValue",
             ],
             base64: "Chxnb29nbGUvcHJvdG9idWYvc3RydWN0LnByb3RvEg9nb29nbGUucHJvdG9idWYimAEKBlN0cnVjdBI7CgZmaWVsZHMYASADKAsyIy5nb29nbGUucHJvdG9idWYuU3RydWN0LkZpZWxkc0VudHJ5UgZmaWVsZHMaUQoLRmllbGRzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSLAoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSBXZhbHVlOgI4ASKyAgoFVmFsdWUSOwoKbnVsbF92YWx1ZRgBIAEoDjIaLmdvb2dsZS5wcm90b2J1Zi5OdWxsVmFsdWVIAFIJbnVsbFZhbHVlEiMKDG51bWJlcl92YWx1ZRgCIAEoAUgAUgtudW1iZXJWYWx1ZRIjCgxzdHJpbmdfdmFsdWUYAyABKAlIAFILc3RyaW5nVmFsdWUSHwoKYm9vbF92YWx1ZRgEIAEoCEgAUglib29sVmFsdWUSPAoMc3RydWN0X3ZhbHVlGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAUgtzdHJ1Y3RWYWx1ZRI7CgpsaXN0X3ZhbHVlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZUgAUglsaXN0VmFsdWVCBgoEa2luZCI7CglMaXN0VmFsdWUSLgoGdmFsdWVzGAEgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlUgZ2YWx1ZXMqGwoJTnVsbFZhbHVlEg4KCk5VTExfVkFMVUUQAEJ/ChNjb20uZ29vZ2xlLnByb3RvYnVmQgtTdHJ1Y3RQcm90b1ABWi9nb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi9zdHJ1Y3RwYvgBAaICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z"
+        ),
+        (
+            name: "google/protobuf/timestamp.proto",
+            dependencies: [],
+            symbols: [
+                "google.protobuf.Timestamp",
+            ],
+            base64: "Ch9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvEg9nb29nbGUucHJvdG9idWYiOwoJVGltZXN0YW1wEhgKB3NlY29uZHMYASABKANSB3NlY29uZHMSFAoFbmFub3MYAiABKAVSBW5hbm9zQoUBChNjb20uZ29vZ2xlLnByb3RvYnVmQg5UaW1lc3RhbXBQcm90b1ABWjJnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi90aW1lc3RhbXBwYvgBAaICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z"
         ),
         (
             name: "google/rpc/status.proto",

@@ -8,13 +8,15 @@ extension EncodedResource {
         _ message: some Message,
         typeURL: TypeURL,
         name: ResourceName,
-        companions: [ResourceReference] = []
+        companions: [ResourceReference] = [],
+        origin: ResourceOrigin
     ) {
         self.init(
             typeURL: typeURL,
             name: name,
             bytes: deterministicBytes(message),
-            companions: companions
+            companions: companions,
+            origin: origin
         )
     }
 }

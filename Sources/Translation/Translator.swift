@@ -18,6 +18,8 @@ package struct Translator: Sendable {
 
     package private(set) var mesh: Mesh
     package private(set) var shares: Shares
+    /// The store's revision in which the mesh became what it is; 0 if there is none.
+    private var revision: UInt64
     private var endpointsByService: [ServiceName: [Endpoint]]
     private var clusters: [EncodedResource]
     private var routes: EncodedResource
@@ -27,21 +29,24 @@ package struct Translator: Sendable {
     package init(
         mesh: Mesh,
         shares: Shares = Shares(),
-        endpoints: [ServiceName: [Endpoint]] = [:]
+        endpoints: [ServiceName: [Endpoint]] = [:],
+        revision: UInt64 = 0
     ) {
         self.mesh = mesh
         self.shares = shares
+        self.revision = revision
         self.endpointsByService = endpoints
-        self.clusters = Self.encodedClusters(of: mesh)
-        self.routes = Self.encodedRoutes(of: mesh)
+        self.clusters = Self.encodedClusters(of: mesh, revision)
+        self.routes = Self.encodedRoutes(of: mesh, revision)
     }
 
     // MARK: What happened
 
-    package mutating func meshChanged(to mesh: Mesh) {
+    package mutating func meshChanged(to mesh: Mesh, revision: UInt64 = 0) {
         self.mesh = mesh
-        clusters = Self.encodedClusters(of: mesh)
-        routes = Self.encodedRoutes(of: mesh)
+        self.revision = revision
+        clusters = Self.encodedClusters(of: mesh, revision)
+        routes = Self.encodedRoutes(of: mesh, revision)
         assignments = [:]
     }
 
@@ -88,7 +93,8 @@ package struct Translator: Sendable {
                 plan: routePlan(of: service, from: region)
             ),
             typeURL: .clusterLoadAssignment,
-            name: ResourceName(service.rawValue)
+            name: ResourceName(service.rawValue),
+            origin: ResourceOrigin(objects: ["service \(service)"], revision: revision)
         )
         // Only regions of the mesh are kept, so that no node can fill the table with names of its
         // own.
@@ -119,29 +125,37 @@ package struct Translator: Sendable {
                 routeConfigurationName: Self.egressName
             ),
             typeURL: .listener,
-            name: ResourceName(Self.egressName)
+            name: ResourceName(Self.egressName),
+            // A listener that is new warms until its routes have come.
+            companions: [ResourceReference(.routeConfiguration, ResourceName(Self.egressName))],
+            origin: ResourceOrigin(objects: ["mesh \(mesh.name)"], revision: revision)
         )
         if listeners.count < Self.maximumCachedListeners { listeners[address] = encoded }
         return encoded
     }
 
-    private static func encodedClusters(of mesh: Mesh) -> [EncodedResource] {
+    private static func encodedClusters(of mesh: Mesh, _ revision: UInt64) -> [EncodedResource] {
         mesh.services.sorted { $0.name < $1.name }.map { service in
             let name = ResourceName(service.name.rawValue)
             return EncodedResource(
                 Envoy_Config_Cluster_V3_Cluster(service),
                 typeURL: .cluster,
                 name: name,
-                companions: [ResourceReference(.clusterLoadAssignment, name)]
+                companions: [ResourceReference(.clusterLoadAssignment, name)],
+                origin: ResourceOrigin(objects: ["service \(service.name)"], revision: revision)
             )
         }
     }
 
-    private static func encodedRoutes(of mesh: Mesh) -> EncodedResource {
+    private static func encodedRoutes(of mesh: Mesh, _ revision: UInt64) -> EncodedResource {
         EncodedResource(
             Envoy_Config_Route_V3_RouteConfiguration(name: egressName, mesh: mesh),
             typeURL: .routeConfiguration,
-            name: ResourceName(egressName)
+            name: ResourceName(egressName),
+            origin: ResourceOrigin(
+                objects: mesh.services.map { "service \($0.name)" },
+                revision: revision
+            )
         )
     }
 }

@@ -14,19 +14,29 @@ import Primitives
 /// means "the clusters are active". A NACK opens the same gates as an ACK, and a type that the client never
 /// asked for has no gate, so nothing can wait for ever but for a client that answers nothing.
 ///
-/// The same machine serves a stream of a single type; it then has one subscription.
+/// The same machine serves a stream of a single type, with its one subscription. There is no order among
+/// streams, but what has to go with a resource and belongs to another stream of the node is told to the shell.
 package struct ADSStream: ~Copyable {
     package let variant: ProtocolVariant
     package let limits: StreamLimits
+    /// The only type of the stream; nil for an aggregated one.
+    package let onlyType: TypeURL?
 
     /// In the sending order.
     private var subscriptions: [Subscription] = []
     private var view: View?
     /// The client broke a rule; the shell ends the stream and nothing more comes out.
     private var isClosed = false
+    private var understandsWrappers = false
+    private var recalled: [TypeURL: ClientMemory] = [:]
 
-    package init(variant: ProtocolVariant, limits: StreamLimits = StreamLimits()) {
+    package init(
+        variant: ProtocolVariant,
+        onlyType: TypeURL? = nil,
+        limits: StreamLimits = StreamLimits()
+    ) {
         self.variant = variant
+        self.onlyType = onlyType
         self.limits = limits
     }
 
@@ -38,20 +48,47 @@ package struct ADSStream: ~Copyable {
         case acknowledged(TypeURL, Nonce, Version)
         /// The client refused a response; for logs and metrics. The state is in `status`.
         case rejected(TypeURL, Nonce, Version, ErrorDetail)
+        /// What has to be known of the client on its next stream is this now.
+        case remember(TypeURL, ClientMemory)
+        /// The client has not answered for long; `neverAsked` goes with what it was sent, and it never
+        /// subscribed to it.
+        case overdue(TypeURL, neverAsked: [ResourceReference])
+        /// What goes with these resources is no subscription of this stream: tell the node's other streams.
+        case companionsBelongElsewhere(Push)
         /// The client broke a rule: end the stream with a status.
         case violation(Violation)
     }
 
+    /// The client understands `Resource` wrappers in the state of the world (its feature
+    /// `xds.config.resource-in-sotw`).
+    package mutating func learnedOfWrappers() {
+        understandsWrappers = true
+        for index in subscriptions.indices { subscriptions[index].wrapsResources = true }
+    }
+
+    /// An earlier stream of the same client left this; before the first request.
+    package mutating func recalled(_ memories: [TypeURL: ClientMemory]) {
+        recalled = memories
+    }
+
     /// A request of a delta stream came in.
     package mutating func received(_ request: DeltaRequest, in view: View) -> [Action] {
-        receive(request.typeURL, in: view, violation: check(request)) { subscription, journal in
+        var request = request
+        request.typeURL = implied(request.typeURL)
+        return receive(request.typeURL, in: view, violation: check(request)) {
+            subscription,
+            journal in
             subscription.received(request, in: journal)
         }
     }
 
     /// A request of a state-of-the-world stream came in.
     package mutating func received(_ request: SotwRequest, in view: View) -> [Action] {
-        receive(request.typeURL, in: view, violation: check(request)) { subscription, journal in
+        var request = request
+        request.typeURL = implied(request.typeURL)
+        return receive(request.typeURL, in: view, violation: check(request)) {
+            subscription,
+            journal in
             subscription.received(request, in: journal)
         }
     }
@@ -67,6 +104,75 @@ package struct ADSStream: ~Copyable {
     package mutating func viewChanged(to view: View, appendingTo actions: inout [Action]) {
         guard !isClosed, adopt(view) else { return }
         plan(into: &actions)
+    }
+
+    /// Another stream of the node sent resources, with which some of this stream's have to go.
+    package mutating func companionsAreDue(with push: Push) -> [Action] {
+        guard !isClosed else { return [] }
+        var actions = [Action]()
+        markCompanionsDue(with: push) { _ in true }
+        plan(into: &actions)
+        return actions
+    }
+
+    /// It is time to renew what has a time to live.
+    package mutating func heartbeatIsDue() -> [Action] {
+        guard !isClosed, let view else { return [] }
+        var actions = [Action]()
+        for index in subscriptions.indices {
+            let journal = view.journal(of: subscriptions[index].typeURL)
+            guard let push = subscriptions[index].nextHeartbeat(in: journal) else { continue }
+            actions.append(.send(push))
+        }
+        return actions
+    }
+
+    /// The watchdog comes at a fixed interval and finds what the client has left unanswered for too long.
+    ///
+    /// Envoy withholds an ACK while what it was sent is warming. Then something that goes with it was lost or
+    /// overlooked, so that is sent once more.
+    package mutating func watchdogCame() -> [Action] {
+        guard !isClosed else { return [] }
+        var actions = [Action]()
+        for index in subscriptions.indices where !subscriptions[index].outstanding.isEmpty {
+            subscriptions[index].unansweredTicks += 1
+            guard subscriptions[index].unansweredTicks == limits.watchdogTicksUntilOverdue else {
+                continue
+            }
+            let typeURL = subscriptions[index].typeURL
+            var neverAsked = Set<ResourceReference>()
+            for push in subscriptions[index].outstanding {
+                markCompanionsDue(with: push) { $0 > typeURL }
+                push.forEachName { _, resource in
+                    for companion in resource?.companions ?? [] where !hasAsked(for: companion) {
+                        neverAsked.insert(companion)
+                    }
+                }
+            }
+            actions.append(.overdue(typeURL, neverAsked: neverAsked.sorted()))
+        }
+        if !actions.isEmpty { plan(into: &actions) }
+        return actions
+    }
+
+    private func hasAsked(for reference: ResourceReference) -> Bool {
+        subscriptions.contains {
+            $0.typeURL == reference.typeURL && $0.isSubscribed(to: reference.name)
+        }
+    }
+
+    /// What has to be known of the client on its next stream, when this one has ended.
+    package var memoriesAtEnd: [(typeURL: TypeURL, memory: ClientMemory)] {
+        subscriptions.filter { !$0.outstanding.isEmpty }.map { ($0.typeURL, $0.memoryAtEnd) }
+    }
+
+    /// The client has accepted all that this snapshot has for it, whatever came after.
+    ///
+    /// A type that it never asked for has nothing for it. After a move to another view, that view counts.
+    package func hasConfirmed(_ snapshot: View) -> Bool {
+        guard let view else { return true }
+        let expected = view.id == snapshot.id ? snapshot : view
+        return subscriptions.allSatisfy { $0.hasConfirmed(expected.journal(of: $0.typeURL)) }
     }
 }
 
@@ -88,7 +194,7 @@ extension ADSStream {
             let limit = limits.maximumTypesPerStream
             return close(.exceeded("maximumTypesPerStream", of: limit, by: limit + 1))
         }
-        if typeURL == .cluster { watchEndpoints() }
+        if typeURL == .cluster, onlyType == nil { watchEndpoints() }
         let verdict = apply(&subscriptions[index], journal)
         let total = subscriptions.reduce(0) { $0 + $1.names.count }
         guard total <= limits.maximumSubscriptionsPerStream else {
@@ -101,6 +207,10 @@ extension ADSStream {
             actions.append(.acknowledged(typeURL, nonce, version))
         case .rejected(let nonce, let version, let error):
             actions.append(.rejected(typeURL, nonce, version, error))
+        }
+        if subscriptions[index].hasMemoryChanged {
+            subscriptions[index].hasMemoryChanged = false
+            actions.append(.remember(typeURL, subscriptions[index].memory))
         }
         plan(into: &actions)
         return actions
@@ -131,10 +241,15 @@ extension ADSStream {
         while index < subscriptions.count, subscriptions[index].typeURL < typeURL { index += 1 }
         if index < subscriptions.count, subscriptions[index].typeURL == typeURL { return index }
         guard subscriptions.count < limits.maximumTypesPerStream else { return nil }
-        subscriptions.insert(
-            Subscription(typeURL: typeURL, variant: variant, journal: journal, limits: limits),
-            at: index
+        var subscription = Subscription(
+            typeURL: typeURL,
+            variant: variant,
+            journal: journal,
+            limits: limits
         )
+        subscription.wrapsResources = understandsWrappers
+        if let memory = recalled.removeValue(forKey: typeURL) { subscription.recall(memory) }
+        subscriptions.insert(subscription, at: index)
         return index
     }
 
@@ -165,8 +280,18 @@ extension ADSStream {
         check(request.typeURL) ?? check(request.names)
     }
 
+    /// A stream of one type may leave it out.
+    private func implied(_ typeURL: TypeURL) -> TypeURL {
+        typeURL.rawValue.isEmpty ? onlyType ?? typeURL : typeURL
+    }
+
     private func check(_ typeURL: TypeURL) -> Violation? {
         let length = typeURL.rawValue.utf8.count
+        if let onlyType, typeURL != onlyType {
+            return .malformed(
+                "this stream is for \(onlyType), but the request has another type_url"
+            )
+        }
         if length == 0 {
             return .malformed("a request on an aggregated stream needs a type_url, but has none")
         }
@@ -208,7 +333,7 @@ extension ADSStream {
             if areClustersActive || !typeURL.refersToClusters {
                 if let push = subscriptions[index].nextUpdate(in: journal) {
                     actions.append(.send(push))
-                    sent(push)
+                    sent(push, &actions)
                 }
             }
             if typeURL == .cluster {
@@ -231,23 +356,38 @@ extension ADSStream {
             guard isNothingReferring || subscriptions[index].hasTooManyHeldRemovals else {
                 continue
             }
-            let journal = view.journal(of: subscriptions[index].typeURL)
-            if let push = subscriptions[index].nextRemoval(in: journal) {
-                actions.append(.send(push))
+            let typeURL = subscriptions[index].typeURL
+            let push = subscriptions[index].nextRemoval(in: view.journal(of: typeURL)) { name in
+                view.refers(to: ResourceReference(typeURL, name))
             }
+            if let push { actions.append(.send(push)) }
         }
     }
 
     /// What goes with the resources of a response becomes due, for the types that come after.
-    ///
-    /// Only those: the order of types has no cycles, so companions have none either.
-    private mutating func sent(_ push: Push) {
+    private mutating func sent(_ push: Push, _ actions: inout [Action]) {
         // The first cluster response of a stream speaks of all clusters, and nothing waits for it yet.
         let isAnyWaiting = subscriptions.contains { $0.hasStarted && $0.typeURL > push.typeURL }
-        guard isAnyWaiting else { return }
+        if isAnyWaiting {
+            // Only what comes after: the order of types has no cycles, so companions have none either.
+            markCompanionsDue(with: push) { $0 > push.typeURL }
+        }
+        if push.typeURL == .cluster, !isSubscribed(to: .clusterLoadAssignment) {
+            actions.append(.companionsBelongElsewhere(push))
+        }
+    }
+
+    private func isSubscribed(to typeURL: TypeURL) -> Bool {
+        subscriptions.contains { $0.typeURL == typeURL && $0.hasStarted }
+    }
+
+    private mutating func markCompanionsDue(
+        with push: Push,
+        where isIncluded: (TypeURL) -> Bool
+    ) {
         push.forEachName { _, resource in
             guard let resource, !resource.companions.isEmpty else { return }
-            for companion in resource.companions where companion.typeURL > push.typeURL {
+            for companion in resource.companions where isIncluded(companion.typeURL) {
                 for index in subscriptions.indices
                 where subscriptions[index].typeURL == companion.typeURL {
                     subscriptions[index].becameDue(companion: companion.name)
@@ -265,6 +405,14 @@ extension ADSStream {
         guard let view else { return [] }
         return subscriptions.filter(\.hasStarted).map {
             $0.status(in: view.journal(of: $0.typeURL))
+        }
+    }
+
+    /// Where each resource stands, by type in the sending order and by name.
+    package var resourceStatuses: [ResourceStatus] {
+        guard let view else { return [] }
+        return subscriptions.filter(\.hasStarted).flatMap {
+            $0.resourceStatuses(in: view.journal(of: $0.typeURL))
         }
     }
 }

@@ -2,7 +2,7 @@ import Primitives
 
 /// A hash over a set of resources that is kept up to date in O(changes).
 ///
-/// The sum of the hashes of (name, version): the order doesn't matter, and what goes is subtracted. As with
+/// The sum of the hashes of (name, version, time to live): the order doesn't matter, and what goes is subtracted. As with
 /// every `StableHash`, it guards against accidental equality, not against an attacker.
 struct ContentDigest: Sendable, Hashable {
     private var high: UInt64 = 0
@@ -34,6 +34,10 @@ struct ContentDigest: Sendable, Hashable {
         var bytes = Array(resource.name.rawValue.utf8)
         bytes.append(0)
         bytes.append(contentsOf: resource.version.rawValue.utf8)
+        if let timeToLive = resource.timeToLive {
+            bytes.append(0)
+            bytes.append(contentsOf: "\(timeToLive)".utf8)
+        }
         return StableHash(bytes)
     }
 }

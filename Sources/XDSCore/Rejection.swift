@@ -15,8 +15,11 @@ extension Subscription {
         package let error: ErrorDetail
         /// The response that was refused.
         package let nonce: Nonce
-        /// The client's text has the resource's name; otherwise it is one of several suspects.
+        /// The client's text has the resource's name, or the response had no other; otherwise it is one of
+        /// several suspects.
         package let isNamed: Bool
+        /// What the refused resource was made from.
+        package let origin: ResourceOrigin?
     }
 }
 

@@ -6,29 +6,38 @@ import Primitives
 /// stream keeps the journal that it was last sent as its cursor: "what changed since" is then exact
 /// however old the cursor is, and also when the stream moves to another view.
 ///
-/// The log has one entry for each live name and a bounded number of tombstones, so a burst of changes
-/// to one name is one entry. A cursor within the log costs O(changes); an older one, from which
-/// tombstones have been dropped, is compared name by name.
+/// The log has the names of the last changes, up to a bound. A cursor within the log costs O(changes); an
+/// older one is compared name by name. The next journal shares with this one all that didn't change.
 package final class ResourceJournal: Sendable {
-    /// One name's last change; nil as resource is a tombstone.
-    private struct Change: Sendable {
+    /// What one revision changed.
+    private final class Batch: Sendable {
         let revision: Revision
-        let name: ResourceName
-        let resource: EncodedResource?
+        /// Sorted.
+        let names: [ResourceName]
+
+        init(revision: Revision, names: [ResourceName]) {
+            self.revision = revision
+            self.names = names
+        }
     }
 
     package let typeURL: TypeURL
     package let cursor: Cursor
     /// Stands for the names and versions in this journal: equal content, equal version, on every replica.
     package let version: Version
-    /// The live resources in the order of their names.
-    package let resources: [EncodedResource]
-    /// The names of `resources`; streams that subscribe to exactly these share the array.
+    /// The live names, sorted; streams that subscribe to exactly these share the array.
     package let names: [ResourceName]
+    /// The names that exist, but that the nodes of this view aren't given.
+    package let denied: NameSet
+    /// The names of the resources with a time to live.
+    package let expiring: NameSet
 
-    /// In the order of revisions, by name within one.
-    private let log: [Change]
-    /// The log is complete for cursors from here on; before, tombstones have been dropped.
+    private let table: ResourceTable
+    /// In the order of revisions.
+    private let log: [Batch]
+    /// The number of changes that the log remembers.
+    package let loggedChangeCount: Int
+    /// The log is complete for cursors from here on; what was before has been dropped.
     private let floor: Revision
     private let digest: ContentDigest
 
@@ -36,47 +45,85 @@ package final class ResourceJournal: Sendable {
     package init(emptyFor typeURL: TypeURL, in view: ViewID) {
         self.typeURL = typeURL
         self.cursor = Cursor(view: view, revision: .zero)
-        self.resources = []
         self.names = []
+        self.denied = NameSet()
+        self.expiring = NameSet()
+        self.table = ResourceTable()
         self.log = []
+        self.loggedChangeCount = 0
         self.floor = .zero
         self.digest = ContentDigest()
         self.version = digest.version
     }
 
+    /// The journal after `previous`, with what changed.
     private init(
         after previous: ResourceJournal,
         revision: Revision,
-        resources: [EncodedResource],
-        log: [Change],
-        floor: Revision,
-        digest: ContentDigest
+        changes: [ResourceTable.Change],
+        denied: NameSet,
+        maximumLoggedChanges: Int
     ) {
+        var table = previous.table
+        var digest = previous.digest
+        var expiring = previous.expiring
+        var haveNamesChanged = false
+        for change in changes {
+            let old = previous.table.resource(named: change.name)
+            if let old { digest.remove(old) }
+            if let new = change.resource { digest.add(new) }
+            if change.resource?.timeToLive != nil {
+                expiring.insert(change.name)
+            } else if old?.timeToLive != nil {
+                expiring.remove(change.name)
+            }
+            haveNamesChanged = haveNamesChanged || (old == nil) != (change.resource == nil)
+        }
+        table.apply(changes)
+        var log = previous.log
+        var logged = previous.loggedChangeCount
+        var floor = previous.floor
+        if !changes.isEmpty {
+            log.append(Batch(revision: revision, names: changes.map(\.name)))
+            logged += changes.count
+        }
+        var dropped = 0
+        while dropped < log.count, logged > maximumLoggedChanges {
+            logged -= log[dropped].names.count
+            floor = log[dropped].revision
+            dropped += 1
+        }
+        log.removeFirst(dropped)
+
         self.typeURL = previous.typeURL
         self.cursor = Cursor(view: previous.cursor.view, revision: revision)
-        self.resources = resources
-        self.names = resources.map(\.name)
+        self.table = table
+        self.names = haveNamesChanged ? table.all.map(\.name) : previous.names
+        self.denied = denied
+        self.expiring = expiring
         self.log = log
+        self.loggedChangeCount = logged
         self.floor = floor
         self.digest = digest
         self.version = digest.version
     }
 
-    package var isEmpty: Bool { resources.isEmpty }
+    package var isEmpty: Bool { table.isEmpty }
+    package var count: Int { table.count }
 
-    /// The number of names that the log remembers as removed.
-    package var tombstoneCount: Int { log.count - resources.count }
+    /// The live resources in the order of their names; O(all of them).
+    package var resources: [EncodedResource] { table.all }
+
+    package func forEach(_ body: (EncodedResource) -> Void) {
+        table.forEach(body)
+    }
 
     package func resource(named name: ResourceName) -> EncodedResource? {
-        let index = names.sortedInsertionIndex(of: name)
-        guard index < resources.count else { return nil }
-        let candidate = resources[index]
-        return candidate.name == name ? candidate : nil
+        table.resource(named: name)
     }
 
     package func contains(_ name: ResourceName) -> Bool {
-        let index = names.sortedInsertionIndex(of: name)
-        return index < names.count && names[index] == name
+        names.sortedContains(name)
     }
 
     package func version(of name: ResourceName) -> Version? {
@@ -87,28 +134,29 @@ package final class ResourceJournal: Sendable {
 // MARK: Reading changes
 
 extension ResourceJournal {
-    /// Calls `body` once for each name whose version differs between `base` and here, nil for one that is gone.
+    /// Calls `body` once for each name that is another between `base` and here, nil for one that is gone.
     ///
-    /// The names come in a deterministic order, but not sorted. Nothing is allocated when `base` is
-    /// within the log.
+    /// The names come in a deterministic order, but not sorted. Nothing is allocated when `base` is the
+    /// journal before.
     package func forEachChange(
         since base: ResourceJournal,
         _ body: (ResourceName, EncodedResource?) -> Void
     ) {
         guard base.cursor != cursor else { return }
         if base.isEmpty {
-            for resource in resources { body(resource.name, resource) }
+            table.forEach { body($0.name, $0) }
             return
         }
         guard isInLog(base.cursor) else {
             return compareEachName(with: base, body)
         }
-        // What changed and changed back is in the log, but it isn't a change for this cursor.
-        for change in log[firstChange(after: base.cursor.revision)...] {
-            if let resource = change.resource {
-                if base.version(of: change.name) != resource.version { body(change.name, resource) }
-            } else if base.contains(change.name) {
-                body(change.name, nil)
+        forEachLoggedName(after: base.cursor.revision) { name in
+            // What changed and changed back is in the log, but it isn't a change for this cursor.
+            let old = base.resource(named: name)
+            if let new = resource(named: name) {
+                if old?.isSame(as: new) != true { body(name, new) }
+            } else if old != nil {
+                body(name, nil)
             }
         }
     }
@@ -117,12 +165,12 @@ extension ResourceJournal {
     func forEachRemoval(since base: ResourceJournal, _ body: (EncodedResource) -> Void) {
         guard base.cursor != cursor, !base.isEmpty else { return }
         guard isInLog(base.cursor) else {
-            for resource in base.resources where !contains(resource.name) { body(resource) }
+            base.table.forEach { if !contains($0.name) { body($0) } }
             return
         }
-        for change in log[firstChange(after: base.cursor.revision)...] where change.resource == nil
-        {
-            if let last = base.resource(named: change.name) { body(last) }
+        forEachLoggedName(after: base.cursor.revision) { name in
+            guard !contains(name), let last = base.resource(named: name) else { return }
+            body(last)
         }
     }
 
@@ -146,14 +194,19 @@ extension ResourceJournal {
         other.view == cursor.view && other.revision >= floor && other.revision <= cursor.revision
     }
 
-    private func firstChange(after revision: Revision) -> Int {
-        var low = 0
-        var high = log.count
-        while low < high {
-            let middle = low + (high - low) / 2
-            if log[middle].revision > revision { high = middle } else { low = middle + 1 }
+    private func forEachLoggedName(after revision: Revision, _ body: (ResourceName) -> Void) {
+        var start = log.count
+        while start > 0, log[start - 1].revision > revision { start -= 1 }
+        guard log.count - start > 1 else {
+            for batch in log[start...] {
+                for name in batch.names { body(name) }
+            }
+            return
         }
-        return low
+        var seen = Set<ResourceName>()
+        for batch in log[start...] {
+            for name in batch.names where seen.insert(name).inserted { body(name) }
+        }
     }
 
     private func compareEachName(
@@ -162,7 +215,7 @@ extension ResourceJournal {
     ) {
         forEachPair(base.resources, resources) { old, new in
             switch (old, new) {
-            case (let old?, let new?): if old.version != new.version { body(new.name, new) }
+            case (let old?, let new?): if !old.isSame(as: new) { body(new.name, new) }
             case (let old?, nil): body(old.name, nil)
             case (nil, let new?): body(new.name, new)
             case (nil, nil): break
@@ -174,57 +227,38 @@ extension ResourceJournal {
 // MARK: Making the next journal
 
 extension ResourceJournal {
-    /// The journal with exactly these resources, sorted by name and without duplicates; this one if nothing differs.
-    func replacing(
-        with next: [EncodedResource],
+    /// The journal with these changes, sorted by name and without duplicates; this one if none is any.
+    func applying(
+        _ changes: [ResourceTable.Change],
+        denied: NameSet? = nil,
         at revision: Revision,
-        maximumTombstones: Int
+        maximumLoggedChanges: Int
     ) -> ResourceJournal {
-        var changes = [Change]()
-        var digest = self.digest
-        forEachPair(resources, next) { old, new in
-            if let old, let new, old.version == new.version { return }
-            if let old { digest.remove(old) }
-            if let new { digest.add(new) }
-            guard let name = new?.name ?? old?.name else { return }
-            changes.append(Change(revision: revision, name: name, resource: new))
+        let changes = changes.filter { change in
+            let old = resource(named: change.name)
+            guard let new = change.resource else { return old != nil }
+            return old?.isSame(as: new) != true
         }
-        guard !changes.isEmpty else { return self }
-
-        let changed = changes.map(\.name)
-        var log = self.log.filter { !changed.sortedContains($0.name) }
-        log.append(contentsOf: changes)
-        var floor = self.floor
-        var surplus = log.count - next.count - maximumTombstones
-        if surplus > 0 {
-            log.removeAll { change in
-                guard surplus > 0, change.resource == nil else { return false }
-                surplus -= 1
-                floor = change.revision
-                return true
-            }
-        }
+        let denied = denied ?? self.denied
+        guard !changes.isEmpty || denied != self.denied else { return self }
         return ResourceJournal(
             after: self,
             revision: revision,
-            resources: next,
-            log: log,
-            floor: floor,
-            digest: digest
+            changes: changes,
+            denied: denied,
+            maximumLoggedChanges: maximumLoggedChanges
         )
     }
-}
 
-extension [EncodedResource] {
-    /// The resource with this name; the array has to be sorted by name.
-    func sortedFirst(named name: ResourceName) -> EncodedResource? {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = low + (high - low) / 2
-            if self[middle].name < name { low = middle + 1 } else { high = middle }
+    /// What makes these resources of this journal; they are sorted by name and without duplicates.
+    func changes(to next: [EncodedResource]) -> [ResourceTable.Change] {
+        var changes = [ResourceTable.Change]()
+        forEachPair(resources, next) { old, new in
+            if let old, let new, old.isSame(as: new) { return }
+            guard let name = new?.name ?? old?.name else { return }
+            changes.append((name, new))
         }
-        return low < count && self[low].name == name ? self[low] : nil
+        return changes
     }
 }
 

@@ -18,6 +18,8 @@ package struct StreamLimits: Hashable, Sendable {
     package var maximumHeldRemovalsPerType: Int
     /// UTF-8 bytes kept of a NACK's text; Envoy cuts its own at 4,096.
     package var maximumErrorTextBytes: Int
+    /// How often the watchdog comes before a response without an answer is overdue.
+    package var watchdogTicksUntilOverdue: Int
 
     package init(
         maximumTypesPerStream: Int = 32,
@@ -26,7 +28,8 @@ package struct StreamLimits: Hashable, Sendable {
         maximumNameBytes: Int = 1_024,
         maximumOutstandingResponsesPerType: Int = 8,
         maximumHeldRemovalsPerType: Int = 1_000,
-        maximumErrorTextBytes: Int = 4_096
+        maximumErrorTextBytes: Int = 4_096,
+        watchdogTicksUntilOverdue: Int = 2
     ) {
         self.maximumTypesPerStream = maximumTypesPerStream
         self.maximumSubscriptionsPerStream = maximumSubscriptionsPerStream
@@ -35,6 +38,7 @@ package struct StreamLimits: Hashable, Sendable {
         self.maximumOutstandingResponsesPerType = maximumOutstandingResponsesPerType
         self.maximumHeldRemovalsPerType = maximumHeldRemovalsPerType
         self.maximumErrorTextBytes = maximumErrorTextBytes
+        self.watchdogTicksUntilOverdue = watchdogTicksUntilOverdue
     }
 }
 

@@ -26,15 +26,33 @@ extension Subscription {
         let isForAll =
             request.subscribe.contains(.wildcard)
             || (request.subscribe.isEmpty && typeURL.hasLegacyWildcard)
+        hasMemoryChanged = !recalled.isEmpty
         names = NameSet(request.subscribe.lazy.filter { $0 != .wildcard })
         names.share(with: journal)
         if request.initialVersions.isEmpty {
             owed = names
             if isForAll { restartWildcard(in: journal) }
+            forgetOrphans(in: journal)
         } else {
             isWildcard = isForAll
             hasBeenServed = true
+            uncertain.subtract(NameSet(request.initialVersions.keys))
+            keepRejections(of: request.initialVersions, in: journal)
             resume(from: request.initialVersions, in: journal)
+            forgetOrphans(in: journal)
+        }
+    }
+
+    /// What the client may have without saying so, and what is gone, is removed explicitly.
+    private mutating func forgetOrphans(in journal: ResourceJournal) {
+        var orphans = recalled.uncertain
+        orphans.removeAll { journal.contains($0) || !isSubscribed(to: $0) }
+        guard !orphans.isEmpty else { return }
+        if typeURL.isReferredTo {
+            held.formUnion(orphans)
+            mustAnswer = true
+        } else {
+            owed.formUnion(orphans)
         }
     }
 
@@ -45,9 +63,10 @@ extension Subscription {
     ) {
         var due = [ResourceName]()
         if isWildcard {
-            for resource in journal.resources
-            where typeURL.isAlwaysSentOnNewStream || versions[resource.name] != resource.version {
-                due.append(resource.name)
+            journal.forEach { resource in
+                if typeURL.isAlwaysSentOnNewStream || versions[resource.name] != resource.version {
+                    due.append(resource.name)
+                }
             }
         }
         for name in names.sorted {
@@ -61,6 +80,7 @@ extension Subscription {
             case (_?, nil): if typeURL.isAlwaysSentOnNewStream { due.append(name) }
             }
         }
+        if !rejections.isEmpty { due.removeAll { rejections[$0] != nil } }
         var gone = NameSet(versions.keys.lazy.filter { !journal.contains($0) })
         gone.subtract(NameSet(due))
         if typeURL.isReferredTo {

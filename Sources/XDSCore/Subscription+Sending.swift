@@ -13,31 +13,101 @@ extension Subscription {
     /// The response that is due for additions, changes and answers.
     mutating func nextUpdate(in journal: ResourceJournal) -> Push? {
         observe(journal)
-        guard isUpdateDue(in: journal) else { return nil }
-        switch variant {
-        case .delta:
-            return outstanding.isEmpty ? nextDelta(in: journal) : nextAnswer(in: journal)
-        case .stateOfTheWorld:
-            guard outstanding.isEmpty else { return nil }
-            return typeURL.isFullStateInSotw
-                ? nextFullState(in: journal) : nextPartialState(in: journal)
+        guard isUpdateDue(in: journal) else {
+            noteConfirmation()
+            return nil
+        }
+        defer { noteConfirmation() }
+        guard outstanding.isEmpty else {
+            return variant == .delta ? nextAnswer(in: journal) : nil
+        }
+        if variant == .stateOfTheWorld, typeURL.isFullStateInSotw {
+            return nextFullState(in: journal)
+        }
+        putOnProbation(in: journal)
+        let push = variant == .delta ? nextDelta(in: journal) : nextPartialState(in: journal)
+        return push ?? nextSingle(in: journal)
+    }
+
+    /// What was refused and has changed since goes alone, so that it can't spoil another resource's answer.
+    private mutating func putOnProbation(in journal: ResourceJournal) {
+        // What is gone is a removal like any other.
+        probation.removeAll { !journal.contains($0) }
+        guard !rejections.isEmpty, base.cursor != journal.cursor else { return }
+        for (name, rejection) in rejections {
+            guard let current = journal.version(of: name), current != rejection.version else {
+                continue
+            }
+            probation.insert(name)
         }
     }
 
+    /// One name of those that go alone.
+    private mutating func nextSingle(in journal: ResourceJournal) -> Push? {
+        while let name = probation.sorted.first {
+            probation.remove(name)
+            if isSubscribed(to: name), journal.contains(name) {
+                return push(.names([name]), in: journal)
+            }
+        }
+        return nil
+    }
+
     /// The response that is due for removals that were held back; call it after `nextUpdate`.
-    mutating func nextRemoval(in journal: ResourceJournal) -> Push? {
+    ///
+    /// - Parameter isAwaited: the name is still referred to, so that it may come yet. State of the world only.
+    mutating func nextRemoval(
+        in journal: ResourceJournal,
+        isAwaited: (ResourceName) -> Bool
+    ) -> Push? {
         guard outstanding.isEmpty, !isUpdateDue(in: journal) else { return nil }
         gone = []
+        defer { noteConfirmation() }
+        var names = held
+        held.removeAll()
         switch variant {
         case .delta:
-            guard !held.isEmpty else { return nil }
-            let names = held.sorted
-            held.removeAll()
-            return push(.names(names), in: journal)
+            guard !names.isEmpty else { return nil }
+            return push(.removals(names.sorted), in: journal)
         case .stateOfTheWorld:
-            guard !retained.isEmpty else { return nil }
-            retained = []
-            return push(fullStateSelection(in: journal), in: journal)
+            if typeURL.isFullStateInSotw {
+                guard !retained.isEmpty else { return nil }
+                retained = []
+                return push(fullStateSelection(in: journal), in: journal)
+            }
+            names.removeAll(where: isAwaited)
+            guard !names.isEmpty else { return nil }
+            return push(.removals(names.sorted), in: journal)
+        }
+    }
+
+    /// Renews the time to live of what the client has.
+    ///
+    /// A client that answers nothing isn't kept alive for ever: the bound on outstanding responses ends it.
+    mutating func nextHeartbeat(in journal: ResourceJournal) -> Push? {
+        guard hasBeenServed, !journal.expiring.isEmpty else { return nil }
+        var underWay = [ResourceName]()
+        for push in outstanding { push.forEachName { name, _ in underWay.append(name) } }
+        let names = journal.expiring.sorted.filter { name in
+            guard isSubscribed(to: name), !owed.contains(name), rejections[name] == nil,
+                !underWay.contains(name),
+                let current = journal.resource(named: name)
+            else { return false }
+            return base.resource(named: name)?.isSame(as: current) == true
+        }
+        guard !names.isEmpty else { return nil }
+        switch variant {
+        case .delta:
+            guard outstanding.count < limits.maximumOutstandingResponsesPerType else { return nil }
+            return push(.heartbeat(names), in: journal)
+        case .stateOfTheWorld:
+            guard wrapsResources, outstanding.isEmpty else { return nil }
+            guard typeURL.isFullStateInSotw else {
+                return push(.heartbeat(names), in: journal)
+            }
+            // What is absent is deleted, so everything goes.
+            guard !isUpdateDue(in: journal) else { return nil }
+            return push(fullStateSelection(in: journal), in: journal, retaining: retained)
         }
     }
 
@@ -58,7 +128,8 @@ extension Subscription {
             nonce: nextNonce(in: journal),
             journal: journal,
             selection: selection,
-            retained: retained
+            retained: retained,
+            wrapsResources: wrapsResources
         )
         outstanding.append(push)
         hasBeenServed = true
@@ -93,7 +164,7 @@ extension Subscription {
     private func due(in journal: ResourceJournal) -> Due {
         var due = Due()
         if isWildcard, base.isEmpty {
-            due.updates = journal.resources.count
+            due.updates = journal.count
             return due
         }
         journal.forEachChange(since: base) { name, resource in
@@ -164,10 +235,16 @@ extension Subscription {
         let previous = advance(to: journal, due)
         let isOwedAnyway = mustAnswer
         mustAnswer = false
-        if !owed.isEmpty || (due.skipped > 0 && due.updates + due.removals > 0) {
+        if typeURL.isAbsenceSaidByAlias, due.removals > 0 {
+            return nextRemovalBeforeAliases(since: previous, in: journal)
+        }
+        if !owed.isEmpty || !probation.isEmpty
+            || (due.skipped > 0 && due.updates + due.removals > 0)
+        {
             var names = owed
             owed.removeAll()
             names.formUnion(changedNames(since: previous, in: journal))
+            names.subtract(probation)
             if !names.isEmpty { return answer(names, in: journal) }
         } else if due.updates > 0 || (due.removals > 0 && !typeURL.isReferredTo) {
             if previous.isEmpty { return push(.everything, in: journal) }
@@ -177,6 +254,20 @@ extension Subscription {
             )
         }
         return isOwedAnyway ? push(.names([]), in: journal) : nil
+    }
+
+    /// A removal and an answer to a name that isn't there look alike in a list of names, so the removals go
+    /// first, and the rest over them.
+    private mutating func nextRemovalBeforeAliases(
+        since previous: ResourceJournal,
+        in journal: ResourceJournal
+    ) -> Push {
+        var removed = [ResourceName]()
+        journal.forEachChange(since: previous) { name, resource in
+            guard isSubscribed(to: name) else { return }
+            if resource == nil { removed.append(name) } else { owed.insert(name) }
+        }
+        return push(.removals(removed.sorted()), in: journal)
     }
 
     private func changedNames(
@@ -231,25 +322,30 @@ extension Subscription {
     }
 
     private func fullStateSelection(in journal: ResourceJournal) -> Push.Selection {
-        if isWildcard { return .everything }
-        return normalized(names.sorted.filter { journal.contains($0) }, journal)
+        isWildcard ? .everything : normalized(names.sorted, journal)
     }
 
     /// The other types: what changed.
     ///
-    /// What doesn't exist is answered with silence, and what is gone is never said.
+    /// What doesn't exist is answered with the reason alone, and what is gone is never said.
     private mutating func nextPartialState(in journal: ResourceJournal) -> Push? {
         let due = due(in: journal)
         let previous = advance(to: journal, due)
         let asked = owed
         owed.removeAll()
         mustAnswer = false
-        if !asked.isEmpty || (due.skipped > 0 && due.updates > 0) {
+        if !asked.isEmpty || !probation.isEmpty || (due.skipped > 0 && due.updates > 0) {
             var names = asked
             names.formUnion(changedNames(since: previous, in: journal))
+            names.subtract(probation)
             let retained = gone.filter { asked.contains($0.name) }
-            names.removeAll { !journal.contains($0) }
-            guard !names.isEmpty || !retained.isEmpty else { return nil }
+            if typeURL == .clusterLoadAssignment {
+                held.formUnion(asked)
+                held.removeAll { name in
+                    journal.contains(name) || retained.sortedFirst(named: name) != nil
+                }
+            }
+            guard !names.isEmpty else { return nil }
             return push(normalized(names.sorted, journal), in: journal, retaining: retained)
         }
         guard due.updates > 0 else { return nil }

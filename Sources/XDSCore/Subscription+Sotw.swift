@@ -46,9 +46,18 @@ extension Subscription {
     ) {
         names = requested
         // With names, the version doesn't say whether the last response was to the same ones.
-        if isForAll, names.isEmpty, request.version == journal.version {
+        // After a refusal the client has more than the version that it accepted; and what it refused is
+        // still refused.
+        let isSame =
+            recalled.refusedVersion.map {
+                $0 == journal.version && !request.version.rawValue.isEmpty
+            }
+            ?? (request.version == journal.version && recalled.uncertain.isEmpty)
+        if isForAll, names.isEmpty, isSame {
             isWildcard = true
             hasBeenServed = true
+            keepRejections(of: [:], in: journal)
+            refusedVersion = recalled.refusedVersion
         } else if isForAll {
             restartWildcard(in: journal)
         } else {

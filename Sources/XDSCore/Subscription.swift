@@ -27,7 +27,10 @@ package struct Subscription: Sendable {
     var base: ResourceJournal
     /// Names to be sent at the next opportunity at whatever version.
     var owed = NameSet()
-    /// Delta: names that are gone from `base`, while the client hasn't been told.
+    /// Names that are gone from `base`, while the client hasn't been told.
+    ///
+    /// State of the world: endpoints that were asked for and don't exist, of which the client has to be told
+    /// in the end too.
     var held = NameSet()
     /// State of the world: what is gone from `base`, while it still goes out with the full state.
     var retained: [EncodedResource] = []
@@ -47,6 +50,19 @@ package struct Subscription: Sendable {
     var outstanding: [Push] = []
     /// What the client refused and still would; empty nearly always.
     package internal(set) var rejections: [ResourceName: Rejection] = [:]
+    /// Names that go in a response of their own each, so that the answer says which one is refused.
+    ///
+    /// After a NACK of a response with several resources nobody knows which of them the client has.
+    var probation = NameSet()
+    /// See `ClientMemory`.
+    var uncertain = NameSet()
+    var refusedVersion: Version?
+    /// What an earlier stream left.
+    var recalled = ClientMemory()
+    /// `memory` is another since this was last set to false.
+    var hasMemoryChanged = false
+    /// How often the watchdog came since the oldest outstanding response was sent.
+    var unansweredTicks = 0
 
     /// The version of the last response that was accepted.
     package internal(set) var acknowledgedVersion: Version?
@@ -59,6 +75,10 @@ package struct Subscription: Sendable {
     var lastNonce: Nonce?
     /// Moving between views makes revisions repeat; ordinals then only grow.
     var hasChangedViews = false
+    /// The state of the view up to which the client has accepted all that it is to have.
+    private(set) var confirmed: Cursor?
+    /// State of the world: the client understands `Resource` wrappers.
+    var wrapsResources = false
 
     package init(
         typeURL: TypeURL,
@@ -90,7 +110,22 @@ package struct Subscription: Sendable {
 
     /// Something may have to be sent; false is certain, true is not.
     func isUpdateDue(in journal: ResourceJournal) -> Bool {
-        mustAnswer || !owed.isEmpty || base.cursor != journal.cursor
+        mustAnswer || !owed.isEmpty || !probation.isEmpty || base.cursor != journal.cursor
+    }
+
+    /// Notes how far the client has come, whenever nothing is under way.
+    mutating func noteConfirmation() {
+        guard outstanding.isEmpty, hasStarted, rejections.isEmpty, confirmed != base.cursor,
+            owed.isEmpty, !mustAnswer, held.isEmpty, retained.isEmpty, probation.isEmpty
+        else { return }
+        confirmed = base.cursor
+    }
+
+    /// The client has accepted what it is to have of this journal, whatever came after it.
+    func hasConfirmed(_ journal: ResourceJournal) -> Bool {
+        guard hasStarted else { return true }
+        guard let confirmed, confirmed.view == journal.cursor.view else { return false }
+        return confirmed.revision >= journal.cursor.revision
     }
 
     func isSubscribed(to name: ResourceName) -> Bool {
@@ -120,9 +155,11 @@ extension Subscription {
         let push = outstanding[index]
         for older in outstanding[..<index] { accepted(older) }
         outstanding.removeFirst(index + 1)
+        unansweredTicks = 0
         guard let error else {
             accepted(push)
             acknowledgedVersion = push.version
+            noteConfirmation()
             return .acknowledged(nonce, push.version)
         }
         let cut = ErrorDetail(
@@ -134,31 +171,44 @@ extension Subscription {
     }
 
     private mutating func accepted(_ push: Push) {
-        if rejections.isEmpty { return }
-        var rejections = self.rejections
+        if rejections.isEmpty, uncertain.isEmpty, refusedVersion == nil { return }
+        if push.isHeartbeat { return }
         push.forEachName { name, _ in
-            guard let rejection = rejections.removeValue(forKey: name), !rejection.isNamed else {
-                return
-            }
-            // One of several suspects was changed and accepted: whatever was wrong is taken as mended.
-            rejections = rejections.filter { $0.value.isNamed || $0.value.nonce != rejection.nonce }
+            rejections[name] = nil
+            uncertain.remove(name)
         }
-        self.rejections = rejections
+        refusedVersion = nil
+        hasMemoryChanged = true
     }
 
     /// `base` stays: Envoy keeps what it accepted last, and the same again would be refused again.
     private mutating func rejected(_ push: Push, _ error: ErrorDetail) {
-        var suspects: [(name: ResourceName, version: Version?)] = []
-        push.forEachName { name, resource in suspects.append((name, resource?.version)) }
+        var suspects: [(name: ResourceName, resource: EncodedResource?)] = []
+        push.forEachName { name, resource in
+            // State of the world: a name without a resource isn't in the response.
+            if resource != nil || variant == .delta { suspects.append((name, resource)) }
+        }
         let named = suspects.filter { error.message.mentions($0.name.rawValue) }
+        let isCertain = !named.isEmpty || suspects.count == 1
         for suspect in named.isEmpty ? suspects : named {
             rejections[suspect.name] = Rejection(
-                version: suspect.version,
+                version: suspect.resource?.version,
                 error: error,
                 nonce: push.nonce,
-                isNamed: !named.isEmpty
+                isNamed: isCertain,
+                origin: suspect.resource?.origin
             )
         }
+        hasMemoryChanged = true
+        guard variant == .delta || !typeURL.isFullStateInSotw else {
+            refusedVersion = push.version
+            return
+        }
+        uncertain.formUnion(NameSet(suspects.map(\.name)))
+        guard suspects.count > 1 else { return }
+        let culprits = NameSet(named.map(\.name))
+        let others = suspects.filter { $0.resource != nil && !culprits.contains($0.name) }
+        probation.formUnion(NameSet(others.map(\.name)))
     }
 
     /// Forgets what was only known of names that aren't subscribed to any more.
@@ -168,6 +218,7 @@ extension Subscription {
         owed.removeAll { !names.contains($0) }
         held.removeAll { !names.contains($0) }
         retained.removeAll { !names.contains($0.name) }
+        probation.removeAll { !names.contains($0) }
         if !rejections.isEmpty { rejections = rejections.filter { names.contains($0.key) } }
     }
 

@@ -54,8 +54,9 @@ extension Subscription {
         let base = self.base
         let live =
             isWildcard
-            ? base.resources.count : names.sorted.count { base.contains($0) && !owed.contains($0) }
-        return live + held.count + retained.count
+            ? base.count : names.sorted.count { base.contains($0) && !owed.contains($0) }
+        // State of the world: what is held back there was never sent.
+        return live + (variant == .delta ? held.count : 0) + retained.count
     }
 
     /// Exact, unlike `isUpdateDue`: what changed may be of no interest here.

@@ -140,6 +140,12 @@ package struct TypeURL: Hashable, Sendable {
     /// Envoy stays in warming until its timeout and sends no CDS request before.
     package var isAlwaysSentOnNewStream: Bool { self == .clusterLoadAssignment }
 
+    /// Whether a name that doesn't exist is answered with an alias and no resource instead of a removal.
+    ///
+    /// Virtual hosts on demand: Envoy holds a request until its host is answered, and takes nothing else for
+    /// an answer ("On-demand VHDS").
+    var isAbsenceSaidByAlias: Bool { self == .virtualHost }
+
     private static let byText: [String: Known] = Dictionary(
         uniqueKeysWithValues: Known.allCases.map { (text($0), $0) }
     )

@@ -26,76 +26,88 @@ package struct ProxyStatus: Sendable {
     package let connected: Duration
 }
 
-/// The aggregated discovery service, `envoy.service.discovery.v3.AggregatedDiscoveryService`, in
-/// both forms.
+/// The discovery services, aggregated and for each type, in both forms of the protocol.
 package final class DiscoveryService: Service {
-    private static let name = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-
     let viewOf: @Sendable (Envoy_Config_Core_V3_Node) throws(RefusedNode) -> PublishedView
+    let configuration: DiscoveryConfiguration
     let frames = FrameCache()
     let tally = DiscoveryTally()
     let logger: Logger
-    private let streams = Mutex<[ObjectIdentifier: NIOLoopBound<DiscoveryStream>]>([:])
+    let directory: StreamDirectory
+    let memories: NodeMemories
 
     /// - Parameter viewOf: the view that a node gets, asked on an event loop with the node of a
     ///   stream's first request.
     package init(
+        configuration: DiscoveryConfiguration = DiscoveryConfiguration(),
         logger: Logger,
         viewOf: @escaping @Sendable (Envoy_Config_Core_V3_Node) throws(RefusedNode) -> PublishedView
     ) {
+        self.configuration = configuration
         self.viewOf = viewOf
         self.logger = logger
+        self.directory = StreamDirectory(
+            maximumStreamsPerNode: configuration.maximumStreamsPerNode
+        )
+        self.memories = NodeMemories(maximumNodes: configuration.maximumRememberedNodes)
     }
 
     package func register(in methods: inout MethodTable) {
-        methods.add(
-            Self.name,
-            "DeltaAggregatedResources",
-            .inlineStreaming { self.open($0, variant: .delta) }
-        )
-        methods.add(
-            Self.name,
-            "StreamAggregatedResources",
-            .inlineStreaming { self.open($0, variant: .stateOfTheWorld) }
-        )
+        for method in DiscoveryMethod.all {
+            methods.add(method.service, method.name, .inlineStreaming { self.open($0, method) })
+        }
     }
 
     /// Counters by metric name.
     package var counters: [String: UInt64] {
-        tally.values.merging(["xds_streams": UInt64(streams.withLock { $0.count })]) { first, _ in
-            first
-        }
+        tally.values.merging(["xds_streams": UInt64(directory.count)]) { first, _ in first }
     }
 
-    /// Ends every stream when the service group shuts down, so that the clients go to another
-    /// replica.
+    /// Renews times to live and keeps watch until the service group shuts down, and then ends every
+    /// stream, so that the clients go to another replica.
     package func run() async throws {
-        try await gracefulShutdown()
-        let open = streams.withLock { $0.values.map { $0 } }
-        for stream in open {
-            stream.eventLoop.execute { stream.value.shutDown() }
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                group.addTask {
+                    await self.repeatedly(every: self.configuration.heartbeatTick) {
+                        self.renewTimesToLive(now: .now)
+                    }
+                }
+                group.addTask {
+                    await self.repeatedly(every: self.configuration.watchdogInterval) {
+                        self.directory.all.forEachLoop { streams in
+                            for stream in streams { stream.watchdogCame() }
+                        }
+                    }
+                }
+            }
+        }
+        directory.all.forEachLoop { streams in
+            for stream in streams { stream.shutDown() }
         }
     }
 
-    private func open(_ call: ServerCall, variant: ProtocolVariant) -> any InlineStreamHandler {
-        let stream = DiscoveryStream(call: call, service: self, variant: variant)
-        streams.withLock { streams in
-            streams[ObjectIdentifier(stream)] = NIOLoopBound(stream, eventLoop: call.eventLoop)
-        }
+    private func repeatedly(every interval: Duration, _ body: @Sendable () -> Void) async {
+        while (try? await Task.sleep(for: interval)) != nil { body() }
+    }
+
+    /// Sends the heartbeats that are due.
+    private func renewTimesToLive(now: ContinuousClock.Instant) {
+        for view in directory.views { view.renewTimesToLive(now: now) }
+    }
+
+    private func open(_ call: ServerCall, _ method: DiscoveryMethod) -> any InlineStreamHandler {
+        let stream = DiscoveryStream(call: call, service: self, method: method)
+        directory.insert(stream, on: call.eventLoop)
         return stream
-    }
-
-    func closed(_ stream: DiscoveryStream) {
-        streams.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(stream)) }
     }
 
     // MARK: - Status
 
     /// Every connected client, ordered by node id.
     package func proxies() async -> [ProxyStatus] {
-        let open = streams.withLock { $0.values.map { $0 } }
         var proxies: [ProxyStatus] = []
-        for stream in open {
+        for stream in directory.all {
             // A loop that shuts down answers nothing more; its streams are gone then.
             if let status = try? await stream.eventLoop.submit({ stream.value.status }).get() {
                 proxies.append(status)
@@ -104,38 +116,36 @@ package final class DiscoveryService: Service {
         return proxies.sorted { ($0.nodeID, $0.connected) < ($1.nodeID, $1.connected) }
     }
 
+    /// Every connected client with its resources, ordered by node id.
+    func clientStatuses() async -> [(node: Envoy_Config_Core_V3_Node, resources: [ResourceStatus])]
+    {
+        var clients: [(node: Envoy_Config_Core_V3_Node, resources: [ResourceStatus])] = []
+        for stream in directory.all {
+            let eventLoop = stream.eventLoop
+            if let status = try? await eventLoop.submit({ stream.value.resourceStatuses }).get() {
+                clients.append(status)
+            }
+        }
+        return clients.sorted { $0.node.id < $1.node.id }
+    }
+
     /// Waits until every connected client has accepted what was published before the call, or until
     /// `cap` has passed.
     ///
-    /// A client that refused something has not confirmed; one that comes while we wait is not
-    /// waited for.
+    /// A client that refused something has not confirmed, one that goes has; one that comes while
+    /// we wait is not waited for. Nothing is polled: each stream reports when its client's answer
+    /// settles it.
     package func waitUntilConfirmed(cap: Duration) async -> (confirmed: Int, subscribed: Int) {
-        let deadline = ContinuousClock.now.advanced(by: cap)
-        var open = streams.withLock { $0 }
-        let subscribed = open.count
-        var confirmed = 0
-        while !open.isEmpty {
-            for (id, stream) in open {
-                let isConfirmed = try? await stream.eventLoop.submit { stream.value.hasConfirmed }
-                    .get()
-                if isConfirmed ?? true {
-                    open[id] = nil
-                    confirmed += 1
-                }
-            }
-            guard !open.isEmpty, ContinuousClock.now < deadline else { break }
-            try? await Task.sleep(for: Self.confirmationPoll)
+        let open = directory.all
+        guard let eventLoop = open.first?.eventLoop else { return (0, 0) }
+        let confirmation = Confirmation(expected: open.count)
+        open.forEachLoop { streams in
+            for stream in streams { stream.report(to: confirmation) }
         }
-        return (confirmed, subscribed)
-    }
-
-    private static let confirmationPoll = Duration.milliseconds(5)
-}
-
-extension DiscoveryStream {
-    /// True when the client has accepted everything of its view, or has gone.
-    fileprivate var hasConfirmed: Bool {
-        status?.types.allSatisfy { $0.state == .synced } ?? true
+        let deadline = eventLoop.scheduleTask(in: TimeAmount(cap)) { confirmation.deadlinePassed() }
+        let confirmed = await confirmation.wait()
+        deadline.cancel()
+        return (confirmed, open.count)
     }
 }
 
@@ -145,10 +155,18 @@ final class DiscoveryTally: Sendable {
     private let acks = Atomic<UInt64>(0)
     private let nacks = Atomic<UInt64>(0)
     private let violations = Atomic<UInt64>(0)
+    private let heartbeats = Atomic<UInt64>(0)
+    private let overdueResponses = Atomic<UInt64>(0)
+    private let neverAsked = Atomic<UInt64>(0)
 
     func responseSent() { responses.wrappingAdd(1, ordering: .relaxed) }
     func acknowledged() { acks.wrappingAdd(1, ordering: .relaxed) }
     func rejected() { nacks.wrappingAdd(1, ordering: .relaxed) }
+    func heartbeatSent() { heartbeats.wrappingAdd(1, ordering: .relaxed) }
+    func overdue(neverAsked count: Int) {
+        overdueResponses.wrappingAdd(1, ordering: .relaxed)
+        neverAsked.wrappingAdd(UInt64(count), ordering: .relaxed)
+    }
     func violated() { violations.wrappingAdd(1, ordering: .relaxed) }
 
     var values: [String: UInt64] {
@@ -156,6 +174,9 @@ final class DiscoveryTally: Sendable {
             "xds_responses_sent": responses.load(ordering: .relaxed),
             "xds_acks": acks.load(ordering: .relaxed),
             "xds_nacks": nacks.load(ordering: .relaxed),
+            "xds_heartbeats_sent": heartbeats.load(ordering: .relaxed),
+            "xds_watchdog_unacknowledged": overdueResponses.load(ordering: .relaxed),
+            "xds_watchdog_never_asked": neverAsked.load(ordering: .relaxed),
             "xds_violations": violations.load(ordering: .relaxed),
         ]
     }

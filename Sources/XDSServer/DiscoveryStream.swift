@@ -4,8 +4,7 @@ import Logging
 import NIOCore
 import XDSCore
 
-/// One aggregated discovery stream: the shell around `ADSStream`, confined to the call's event
-/// loop.
+/// One discovery stream: the shell around `ADSStream`, confined to the call's event loop.
 final class DiscoveryStream: InlineStreamHandler {
     private let call: ServerCall
     private let service: DiscoveryService
@@ -13,11 +12,17 @@ final class DiscoveryStream: InlineStreamHandler {
     private var node: Envoy_Config_Core_V3_Node?
     private var view: PublishedView?
     private let connectedAt = ContinuousClock.now
+    /// Who waits for the client to accept what was published until then; the oldest first.
+    private var confirmations: [(snapshot: View, confirmation: Confirmation)] = []
 
-    init(call: ServerCall, service: DiscoveryService, variant: ProtocolVariant) {
+    init(call: ServerCall, service: DiscoveryService, method: DiscoveryMethod) {
         self.call = call
         self.service = service
-        self.machine = ADSStream(variant: variant)
+        self.machine = ADSStream(
+            variant: method.variant,
+            onlyType: method.onlyType,
+            limits: service.configuration.streamLimits
+        )
     }
 
     // MARK: - The call's events
@@ -46,18 +51,66 @@ final class DiscoveryStream: InlineStreamHandler {
 
     func closed() {
         view?.remove(self, from: call.eventLoop)
-        service.closed(self)
+        view = nil
+        service.directory.remove(self, of: node?.id)
+        if let node {
+            for (type, memory) in machine.memoriesAtEnd {
+                service.memories.remember(memory, of: node.id, type)
+            }
+        }
+        for entry in confirmations { entry.confirmation.streamConfirmed() }
+        confirmations = []
     }
 
     /// `actions` is the caller's scratch space.
     func viewChanged(to view: View, reusing actions: inout [ADSStream.Action]) {
         actions.removeAll(keepingCapacity: true)
         machine.viewChanged(to: view, appendingTo: &actions)
+        performUnasked(actions)
+    }
+
+    /// A sibling sent resources, with which some of this stream's have to go.
+    func companionsAreDue(with push: Push) {
+        performUnasked(machine.companionsAreDue(with: push))
+    }
+
+    func watchdogCame() {
+        performUnasked(machine.watchdogCame())
+    }
+
+    func heartbeatIsDue() {
+        performUnasked(machine.heartbeatIsDue())
+    }
+
+    /// Actions of which no request is the cause, so that nobody else answers for their failure.
+    private func performUnasked(_ actions: [ADSStream.Action]) {
         do {
             try perform(actions)
         } catch {
             call.finish(GRPCStatus(.internal, "internal error"))
             service.logger.error("a response can't be encoded", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: - Confirmations
+
+    /// Reports as soon as the client has accepted all that is published now.
+    func report(to confirmation: Confirmation) {
+        guard let view, !machine.hasConfirmed(view.current) else {
+            return confirmation.streamConfirmed()
+        }
+        confirmations.removeAll { $0.confirmation.isOver }
+        if confirmations.count >= service.configuration.maximumPendingConfirmationsPerStream {
+            confirmations.removeFirst()
+        }
+        confirmations.append((view.current, confirmation))
+    }
+
+    private func reportConfirmations() {
+        confirmations.removeAll { entry in
+            guard machine.hasConfirmed(entry.snapshot) else { return false }
+            entry.confirmation.streamConfirmed()
+            return true
         }
     }
 
@@ -82,8 +135,14 @@ final class DiscoveryStream: InlineStreamHandler {
         } catch {
             throw error.status
         }
+        guard service.directory.identify(self, as: node.id, view) else {
+            let limit = service.configuration.maximumStreamsPerNode
+            throw GRPCError(.resourceExhausted, "maximumStreamsPerNode is \(limit)")
+        }
         self.node = node
         self.view = view
+        if node.understandsWrappers { machine.learnedOfWrappers() }
+        machine.recalled(service.memories.memories(of: node.id))
         view.add(self, on: call.eventLoop)
         service.logger.info(
             "a proxy connected",
@@ -100,16 +159,23 @@ final class DiscoveryStream: InlineStreamHandler {
             case .send(let push):
                 call.send(try service.frames.frame(for: push))
                 service.tally.responseSent()
+                if push.isHeartbeat { service.tally.heartbeatSent() }
+            case .companionsBelongElsewhere(let push):
+                tellSiblings(of: push)
             case .acknowledged:
                 service.tally.acknowledged()
             case .rejected(let type, _, let version, let error):
                 service.tally.rejected()
+                logRefusal(type, version, error)
+            case .remember(let type, let memory):
+                if let node { service.memories.remember(memory, of: node.id, type) }
+            case .overdue(let type, let neverAsked):
+                service.tally.overdue(neverAsked: neverAsked.count)
                 service.logger.warning(
-                    "a proxy refused a response",
+                    "a proxy has left a response unanswered for long",
                     metadata: [
                         "node": "\(node?.id ?? "")", "type": "\(type.shortName)",
-                        "version": "\(version)",
-                        "error": "\(error.message)",
+                        "neverAsked": "\(neverAsked.prefix(10).map(\.description))",
                     ]
                 )
             case .violation(let violation):
@@ -117,9 +183,41 @@ final class DiscoveryStream: InlineStreamHandler {
                 call.finish(violation.status)
             }
         }
+        if !confirmations.isEmpty { reportConfirmations() }
+    }
+
+    private func logRefusal(_ type: TypeURL, _ version: Version, _ error: ErrorDetail) {
+        let refused = machine.status.first { $0.typeURL == type }?.rejections ?? []
+        let origins = Set(refused.flatMap { $0.rejection.origin?.objects ?? [] }).sorted()
+        service.logger.warning(
+            "a proxy refused a response",
+            metadata: [
+                "node": "\(node?.id ?? "")", "type": "\(type.shortName)",
+                "version": "\(version)", "error": "\(error.message)",
+                "resources": "\(refused.prefix(10).map(\.name.rawValue))",
+                "from": "\(origins.prefix(10))",
+            ]
+        )
+    }
+
+    /// On this event loop at once, so that the client gets both in the order in which they were sent.
+    private func tellSiblings(of push: Push) {
+        guard let node else { return }
+        for sibling in service.directory.siblings(of: self, node.id) {
+            if sibling.eventLoop.inEventLoop {
+                sibling.value.companionsAreDue(with: push)
+            } else {
+                sibling.eventLoop.execute { sibling.value.companionsAreDue(with: push) }
+            }
+        }
     }
 
     // MARK: - Status
+
+    /// The node, and where each of its resources stands.
+    var resourceStatuses: (node: Envoy_Config_Core_V3_Node, resources: [ResourceStatus])? {
+        node.map { ($0, machine.resourceStatuses) }
+    }
 
     var status: ProxyStatus? {
         guard let node else { return nil }
@@ -133,6 +231,14 @@ final class DiscoveryStream: InlineStreamHandler {
             types: machine.status,
             connected: connectedAt.duration(to: .now)
         )
+    }
+}
+
+extension Envoy_Config_Core_V3_Node {
+    /// Both names are in use (Envoy's list of client features, gRPC's clients).
+    fileprivate var understandsWrappers: Bool {
+        clientFeatures.contains("xds.config.resource-in-sotw")
+            || clientFeatures.contains("xds.config.supports-resource-in-sotw")
     }
 }
 

@@ -1,7 +1,5 @@
 import EnvoyAPI
-import Foundation
 import GRPC
-import SwiftProtobuf
 import Synchronization
 import XDSCore
 
@@ -46,39 +44,8 @@ final class FrameCache: Sendable {
 
     private static func encode(_ push: Push) throws -> GRPCFrame {
         switch push.variant {
-        case .delta:
-            try GRPCFrame(
-                Envoy_Service_Discovery_V3_DeltaDiscoveryResponse.with {
-                    $0.typeURL = push.typeURL.rawValue
-                    $0.nonce = push.nonce.text
-                    $0.systemVersionInfo = push.version.rawValue
-                    $0.resources = push.resources.map { resource in
-                        .with {
-                            $0.name = resource.name.rawValue
-                            $0.version = resource.version.rawValue
-                            $0.resource = .init(resource)
-                        }
-                    }
-                    $0.removedResources = push.removedNames.map(\.rawValue)
-                }
-            )
-        case .stateOfTheWorld:
-            try GRPCFrame(
-                Envoy_Service_Discovery_V3_DiscoveryResponse.with {
-                    $0.typeURL = push.typeURL.rawValue
-                    $0.nonce = push.nonce.text
-                    $0.versionInfo = push.version.rawValue
-                    $0.resources = push.resources.map { .init($0) }
-                }
-            )
+        case .delta: try GRPCFrame(Envoy_Service_Discovery_V3_DeltaDiscoveryResponse(push))
+        case .stateOfTheWorld: try GRPCFrame(Envoy_Service_Discovery_V3_DiscoveryResponse(push))
         }
-    }
-}
-
-extension Google_Protobuf_Any {
-    fileprivate init(_ resource: EncodedResource) {
-        self.init()
-        typeURL = resource.typeURL.rawValue
-        value = Data(resource.bytes)
     }
 }

@@ -9,12 +9,16 @@ package import XDSCore
 package final class PublishedView: Sendable {
     private struct State {
         var view: View
+        var lastHeartbeat: ContinuousClock.Instant?
         var loops: [ObjectIdentifier: LoopStreams] = [:]
     }
 
     private let state: Mutex<State>
 
+    package let id: ViewID
+
     package init(id: ViewID) {
+        self.id = id
         state = Mutex(State(view: View(id: id)))
     }
 
@@ -27,8 +31,17 @@ package final class PublishedView: Sendable {
     /// Callers take turns: a view that is replaced by two threads at once has the content of one of
     /// them.
     package func replace(with resources: [EncodedResource]) -> Bool {
+        update { $0.replacing(with: resources) }
+    }
+
+    /// Takes what changed, in O(changes); false when nothing differs.
+    package func apply(_ changes: [ResourceChange]) -> Bool {
+        update { $0.applying(changes) }
+    }
+
+    private func update(_ change: (View) -> View) -> Bool {
         state.withLock { state in
-            let next = state.view.replacing(with: resources)
+            let next = change(state.view)
             guard next.revision != state.view.revision else { return false }
             state.view = next
             return true
@@ -43,6 +56,27 @@ package final class PublishedView: Sendable {
         let loops = state.withLock { $0.loops.values.map { $0 } }
         for streams in loops {
             streams.eventLoop.execute { streams.viewChanged(to: self.current) }
+        }
+    }
+
+    /// Has the streams send heartbeats, if the shortest time to live asks for them.
+    func renewTimesToLive(now: ContinuousClock.Instant) {
+        let loops: [LoopStreams] = state.withLock { state in
+            guard let shortest = state.view.shortestTimeToLive else {
+                state.lastHeartbeat = nil
+                return []
+            }
+            // What was just published is as good as renewed.
+            let last = state.lastHeartbeat ?? now
+            guard state.lastHeartbeat != nil, last.duration(to: now) >= shortest / 3 else {
+                state.lastHeartbeat = last
+                return []
+            }
+            state.lastHeartbeat = now
+            return Array(state.loops.values)
+        }
+        for streams in loops {
+            streams.eventLoop.execute { streams.heartbeatIsDue() }
         }
     }
 
@@ -83,6 +117,11 @@ private final class LoopStreams: @unchecked Sendable {
     func remove(_ stream: DiscoveryStream) {
         eventLoop.preconditionInEventLoop()
         streams[ObjectIdentifier(stream)] = nil
+    }
+
+    func heartbeatIsDue() {
+        eventLoop.preconditionInEventLoop()
+        for stream in streams.values { stream.heartbeatIsDue() }
     }
 
     func viewChanged(to view: View) {

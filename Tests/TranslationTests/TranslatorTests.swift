@@ -32,6 +32,23 @@ import XDSCore
         }
     }
 
+    @Test func `a listener names its routes as what must be sent again with it`() {
+        var translator = Translator(mesh: Self.mesh())
+        let listener = translator.resources(for: Self.scope()).first { $0.typeURL == .listener }
+        #expect(listener?.companions == [ResourceReference(.routeConfiguration, "egress")])
+    }
+
+    @Test func `each resource says what it was made from and when`() {
+        var translator = Translator(mesh: Self.mesh(), revision: 7)
+        translator.meshChanged(to: Self.mesh(timeout: .seconds(4)), revision: 8)
+        let origins = translator.resources(for: Self.scope()).map { resource in
+            "\(resource.reference): \(resource.origin?.objects ?? []) \(resource.origin?.revision ?? 0)"
+        }
+        #expect(origins.contains("cds/reports: [\"service reports\"] 8"))
+        #expect(origins.contains { $0.hasPrefix("rds/egress: ") && $0.contains("service orders") })
+        #expect(origins.allSatisfy { $0.hasSuffix(" 8") })
+    }
+
     @Test func `a service without workers has an empty assignment`() throws {
         var translator = Translator(mesh: Self.mesh())
         let encoded = translator.assignment(of: "reports", for: "eu")

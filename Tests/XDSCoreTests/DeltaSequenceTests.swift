@@ -36,6 +36,12 @@ struct DeltaSequenceTests {
         )
     }
 
+    /// What a refusal brings with it: responses of one resource each, while the view goes on.
+    @Test(arguments: ["eds", "rds"])
+    func `after any six events around refusals the client has what it asked for`(type: String) {
+        explore([.subscribeToAll, .changeA, .toggleB, .acknowledge, .refuse], depth: 6, type)
+    }
+
     private func explore(_ events: [Event], depth: Int, _ type: String) {
         var sequence = [Int](repeating: 0, count: depth)
         repeat {

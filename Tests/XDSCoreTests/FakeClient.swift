@@ -16,6 +16,8 @@ struct FakeClient {
     /// What the client keeps of one type over a reconnect.
     private struct TypeState {
         var applied: [ResourceName: EncodedResource] = [:]
+        /// What it names in `initial_resource_versions`: nothing of a response that it refused in part.
+        var versions: [ResourceName: Version] = [:]
         var names: [ResourceName] = []
         var lastNonce = ""
         var acceptedVersion: Version = ""
@@ -86,7 +88,7 @@ struct FakeClient {
                     DeltaRequest(
                         typeURL: typeURL,
                         subscribe: state.names,
-                        initialVersions: state.applied.mapValues(\.version)
+                        initialVersions: state.versions
                     )
                 )
             )
@@ -115,6 +117,8 @@ struct FakeClient {
         for resource in good { state.applied[resource.name] = resource }
         for name in removed { state.applied[name] = nil }
         let isRefused = resources.contains { refuses($0) }
+        if !isRefused { for resource in good { state.versions[resource.name] = resource.version } }
+        for name in removed { state.versions[name] = nil }
         if !isRefused { state.acceptedVersion = push.version }
         let previous = states[typeURL]?.applied ?? [:]
         states[typeURL] = state
@@ -126,6 +130,7 @@ struct FakeClient {
         case .clusterLoadAssignment:
             warming.subtract(good.map(\.name))
             warming.subtract(removed)
+            warming.subtract(push.emptiedNames)
             active.formUnion(Set(applied(.cluster).keys).subtracting(warming))
             // From within the update, so before its ACK.
             releaseClusterAnswers()
@@ -185,13 +190,6 @@ struct FakeClient {
         }
     }
 
-    /// `initial_fetch_timeout`: the clusters go on with the endpoints that they had.
-    mutating func fetchTimedOut() {
-        active.formUnion(warming)
-        warming = []
-        releaseClusterAnswers()
-    }
-
     // MARK: Requests
 
     private mutating func want(_ names: [ResourceName], of typeURL: TypeURL) {
@@ -199,7 +197,10 @@ struct FakeClient {
         guard names != before else { return }
         states[typeURL, default: TypeState()].names = names
         let gone = before.filter { !names.contains($0) }
-        for name in gone { states[typeURL]?.applied[name] = nil }
+        for name in gone {
+            states[typeURL]?.applied[name] = nil
+            states[typeURL]?.versions[name] = nil
+        }
         guard states[typeURL]?.hasAsked == true else { return ask(typeURL) }
         switch variant {
         case .delta:

@@ -22,8 +22,8 @@ struct PushAllocationTests {
         let allocations = plan(&second)
         #expect(actions.count == 1)
         // An optimized build allocates nothing here; an unoptimized one, as tests are, boxes closures
-        // and iterators: 11. What the budget is there to catch is a list or a dictionary per stream.
-        #expect(allocations <= 14)
+        // and iterators: 15. What the budget is there to catch is a list or a dictionary per stream.
+        #expect(allocations <= 18)
     }
 
     /// A stream that has asked for all clusters and endpoints, and acknowledged what it got.

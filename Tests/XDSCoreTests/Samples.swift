@@ -50,7 +50,8 @@ extension Substring {
 extension Push {
     /// `cds +a=1 -b`: what goes out, in its order.
     var summary: String {
-        ([typeURL.shortName] + resources.map { "+\($0.name)=\($0.version)" }
+        ([typeURL.shortName] + (isHeartbeat ? ["heartbeat"] : [])
+            + resources.map { "+\($0.name)=\($0.version)" }
             + removedNames.map { "-\($0)" })
             .joined(separator: " ")
     }
@@ -65,13 +66,19 @@ final class TestStream {
     /// All responses so far.
     private(set) var pushes: [Push] = []
     private(set) var violations: [Violation] = []
+    /// The responses whose companions belong to other streams.
+    private(set) var elsewhere: [Push] = []
+    /// What is to be known on the client's next stream.
+    private(set) var memories: [TypeURL: ClientMemory] = [:]
+    private(set) var overdue: [String] = []
 
     init(
         _ variant: ProtocolVariant = .delta,
         view: View,
+        onlyType: TypeURL? = nil,
         limits: StreamLimits = StreamLimits()
     ) {
-        self.stream = ADSStream(variant: variant, limits: limits)
+        self.stream = ADSStream(variant: variant, onlyType: onlyType, limits: limits)
         self.view = view
     }
 
@@ -137,6 +144,48 @@ final class TestStream {
         return took(stream.received(request, in: view))
     }
 
+    /// The next stream of the same client.
+    func successor(view: View? = nil) -> TestStream {
+        let next = TestStream(stream.variant, view: view ?? self.view)
+        next.stream.recalled(memories)
+        return next
+    }
+
+    @discardableResult
+    func watchdogCame() -> [String] {
+        took(stream.watchdogCame())
+    }
+
+    func learnedOfWrappers() {
+        stream.learnedOfWrappers()
+    }
+
+    @discardableResult
+    func heartbeatIsDue() -> [String] {
+        took(stream.heartbeatIsDue())
+    }
+
+    @discardableResult
+    func companionsAreDue(with push: Push) -> [String] {
+        took(stream.companionsAreDue(with: push))
+    }
+
+    /// `cds/a: synced`, one for each resource.
+    var resourceStates: [String] {
+        stream.resourceStatuses.map { status in
+            let state: String
+            switch status.state {
+            case .nacked(let rejection): state = "nacked, \(rejection.error.message)"
+            case .synced, .sent, .notSent, .absent: state = "\(status.state)"
+            }
+            return "\(ResourceReference(status.typeURL, status.name)): \(state)"
+        }
+    }
+
+    func hasConfirmed(_ snapshot: View) -> Bool {
+        stream.hasConfirmed(snapshot)
+    }
+
     @discardableResult
     func publish(_ text: String) -> [String] {
         show(view.with(text))
@@ -196,10 +245,31 @@ final class TestStream {
                 summaries.append(push.summary)
             case .violation(let violation):
                 violations.append(violation)
+            case .companionsBelongElsewhere(let push):
+                elsewhere.append(push)
+            case .remember(let type, let memory):
+                memories[type] = memory
+            case .overdue(let type, let neverAsked):
+                overdue.append("\(type.shortName) \(neverAsked.map(\.description))")
             case .acknowledged, .rejected:
                 break
             }
         }
         return summaries
+    }
+}
+
+extension EncodedResource {
+    /// The same with a time to live.
+    func living(for span: Duration) -> EncodedResource {
+        EncodedResource(
+            typeURL: typeURL,
+            name: name,
+            version: version,
+            bytes: bytes,
+            companions: companions,
+            timeToLive: span,
+            origin: origin
+        )
     }
 }

@@ -23,9 +23,9 @@ struct SimulationTests {
         Case(variant: .stateOfTheWorld),
         Case(variant: .stateOfTheWorld, reconnects: true),
         Case(variant: .stateOfTheWorld, reconnects: true, movesBetweenViews: true),
-        // Not with reconnects: a client that refused a part names the version before when it comes back, though
-        // it has the other part. If the view is at that version again, nothing is sent.
         Case(variant: .stateOfTheWorld, refuses: true, movesBetweenViews: true),
+        Case(variant: .delta, reconnects: true, refuses: true),
+        Case(variant: .stateOfTheWorld, reconnects: true, refuses: true),
     ]
 
     @Test(arguments: cases)
@@ -54,15 +54,17 @@ private struct Simulation: ~Copyable {
     /// The version that was last sent of each resource, to see that it never goes back.
     private var sent: [ResourceReference: Int] = [:]
     private(set) var problems: [String] = []
+    /// What the server keeps of the client.
+    private var memories: [TypeURL: ClientMemory] = [:]
 
     init(seed: UInt64, _ parameters: SimulationTests.Case) {
         self.parameters = parameters
         self.random = SeededRandom(seed: seed)
         let configurations = [FakeConfiguration(seed: seed), FakeConfiguration(seed: ~seed)]
         self.configurations = configurations
-        // Few tombstones, so that the comparison in full is in the runs too.
+        // A short log, so that the comparison in full is in the runs too.
         self.views = configurations.enumerated().map { index, configuration in
-            View(id: ViewID(UInt64(index)), maximumTombstonesPerType: 2)
+            View(id: ViewID(UInt64(index)), maximumLoggedChangesPerType: 4)
                 .replacing(with: configuration.resources)
         }
         self.stream = ADSStream(variant: parameters.variant)
@@ -76,9 +78,11 @@ private struct Simulation: ~Copyable {
 
     mutating func run(steps: Int) {
         for _ in 0..<steps where problems.isEmpty {
-            switch Int.random(in: 0..<20, using: &random) {
+            switch Int.random(in: 0..<22, using: &random) {
             case 0..<3: publish(tellsStream: true)
             case 3: publish(tellsStream: false)
+            case 20: take(stream.watchdogCame())
+            case 21: take(stream.heartbeatIsDue())
             case 4 where parameters.movesBetweenViews && Int.random(in: 0..<4, using: &random) == 0:
                 current = 1 - current
                 tellStream()
@@ -99,20 +103,13 @@ private struct Simulation: ~Copyable {
         for _ in 0..<10_000 {
             while let request = client.takeOutbox() { toServer.append(request) }
             if toServer.isEmpty, toClient.isEmpty {
-                guard mayTimeOut, client.isWarming else { return checkConvergence() }
-                client.fetchTimedOut()
+                return checkConvergence()
             }
             deliverToServer()
             deliverToClient()
             checkRoutes()
         }
         problems.append("the exchange doesn't come to rest")
-    }
-
-    /// A state-of-the-world client that comes back while a cluster is warming whose endpoints are gone:
-    /// only a removal could end that, which this form of the protocol can't say.
-    private var mayTimeOut: Bool {
-        parameters.variant == .stateOfTheWorld && parameters.reconnects
     }
 
     // MARK: Events
@@ -128,7 +125,11 @@ private struct Simulation: ~Copyable {
     }
 
     private mutating func reconnect() {
+        for (type, memory) in stream.memoriesAtEnd { memories[type] = memory }
+        // The server crashed. After a refusal it would have needed its memory.
+        if !parameters.refuses, Bool.random(using: &random) { memories = [:] }
         stream = ADSStream(variant: parameters.variant)
+        stream.recalled(memories)
         toServer = []
         toClient = []
         sent = [:]
@@ -155,7 +156,8 @@ private struct Simulation: ~Copyable {
                 checkOrder(of: push)
                 toClient.append(push)
             case .violation(let violation): problems.append(violation.message)
-            case .acknowledged, .rejected: break
+            case .acknowledged, .rejected, .companionsBelongElsewhere, .overdue: break
+            case .remember(let type, let memory): memories[type] = memory
             }
         }
     }

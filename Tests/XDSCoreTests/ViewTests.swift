@@ -48,7 +48,7 @@ struct ViewTests {
     @Test func `a type that nobody knows has a journal as any other`() {
         let view = View.sample("example.com/Thing x 1")
         #expect(view.journal(of: "example.com/Thing").names == ["x"])
-        #expect(view.with("").journal(of: "example.com/Thing").tombstoneCount == 1)
+        #expect(view.with("").journal(of: "example.com/Thing").isEmpty)
     }
 }
 
@@ -84,23 +84,30 @@ struct ResourceJournalTests {
         #expect(changes(first, first.with("cds b 1").with("cds a 2, cds b 1")) == ["+a=2"])
     }
 
-    @Test func `tombstones are bounded and an older cursor still learns of each removal`() {
+    @Test func `the log is bounded and an older cursor still learns of each removal`() {
         let all = (0..<20).map { "cds n\($0 + 10) 1" }
-        let first = View(id: ViewID(1), maximumTombstonesPerType: 3)
+        let first = View(id: ViewID(1), maximumLoggedChangesPerType: 3)
             .replacing(with: all.map { sample($0) })
         var view = first
         for count in 1...20 {
             view = view.replacing(with: all.dropFirst(count).map { sample($0) })
         }
-        #expect(view.journal(of: .cluster).tombstoneCount == 3)
+        #expect(view.journal(of: .cluster).loggedChangeCount == 3)
         #expect(changes(first, view) == (0..<20).map { "-n\($0 + 10)" })
     }
 
-    @Test func `removals at the bound are all remembered`() {
-        let view = View(id: ViewID(1), maximumTombstonesPerType: 2)
+    @Test func `changes at the bound are all remembered`() {
+        let view = View(id: ViewID(1), maximumLoggedChangesPerType: 5)
             .with("cds a 1, cds b 1, cds c 1")
             .with("cds c 1")
-        #expect(view.journal(of: .cluster).tombstoneCount == 2)
+        #expect(view.journal(of: .cluster).loggedChangeCount == 5)
+    }
+
+    @Test func `a change beyond the bound leaves an empty log and an exact difference`() {
+        let first = View(id: ViewID(1), maximumLoggedChangesPerType: 2).with("cds a 1")
+        let last = first.with("cds a 2, cds b 1, cds c 1")
+        #expect(last.journal(of: .cluster).loggedChangeCount == 0)
+        #expect(changes(first, last) == ["+a=2", "+b=1", "+c=1"])
     }
 
     @Test func `two views are compared name by name`() {
@@ -110,9 +117,9 @@ struct ResourceJournalTests {
     }
 
     @Test(arguments: [0, 1, 3, 1_000])
-    func `the changes since any cursor are the difference of the contents`(tombstones: Int) {
-        var random = SeededRandom(seed: UInt64(tombstones) + 7)
-        var history = [View(id: ViewID(1), maximumTombstonesPerType: tombstones)]
+    func `the changes since any cursor are the difference of the contents`(logged: Int) {
+        var random = SeededRandom(seed: UInt64(logged) + 7)
+        var history = [View(id: ViewID(1), maximumLoggedChangesPerType: logged)]
         for _ in 0..<60 {
             let resources = (0..<6).filter { _ in Bool.random(using: &random) }.map {
                 sample("cds n\($0) \(Int.random(in: 1...3, using: &random))")
@@ -133,5 +140,72 @@ struct ResourceJournalTests {
         let updated = new.filter { resource in !old.contains(resource) }
         let removed = old.filter { resource in !new.contains { $0.name == resource.name } }
         return updated.map { "+\($0.name)=\($0.version)" } + removed.map { "-\($0.name)" }
+    }
+}
+
+/// A view that is changed step by step is the view that is made in one.
+struct ViewChangeTests {
+    @Test func `changes make the same view as all its resources`() {
+        let view = View.sample("cds a 1, cds b 1, eds a 1").applying([
+            .put(sample("cds a 2")), .put(sample("cds c 1")),
+            .remove(ResourceReference(.cluster, "b")),
+        ])
+        let expected = View.sample("cds a 2, cds c 1, eds a 1", id: 2)
+        #expect(view.journal(of: .cluster).resources == expected.journal(of: .cluster).resources)
+        #expect(view.journal(of: .cluster).version == expected.journal(of: .cluster).version)
+    }
+
+    @Test func `changes of nothing leave the view as it is`() {
+        let view = View.sample("cds a 1")
+        let same = view.applying([
+            .put(sample("cds a 1")), .remove(ResourceReference(.cluster, "x")),
+        ])
+        #expect(same.revision == view.revision)
+    }
+
+    @Test func `of two changes of one resource the last one counts`() {
+        let view = View.sample("cds a 1").applying([
+            .put(sample("cds a 2")), .remove(ResourceReference(.cluster, "a")),
+        ])
+        #expect(view.journal(of: .cluster).isEmpty)
+    }
+
+    @Test func `a new time to live is a change`() {
+        let lasting = sample("cds a 1")
+        let view = View(id: ViewID(1)).replacing(with: [lasting])
+        let next = view.applying([.put(lasting.living(for: .seconds(9)))])
+        #expect(next.journal(of: .cluster).version != view.journal(of: .cluster).version)
+        #expect(next.shortestTimeToLive == .seconds(9))
+        #expect(next.applying([.put(lasting)]).shortestTimeToLive == nil)
+    }
+
+    @Test(arguments: 0..<20)
+    func `any changes of many resources make the same as naive ones`(seed: Int) {
+        var random = SeededRandom(seed: UInt64(seed))
+        var naive = [ResourceName: EncodedResource]()
+        var view = View(id: ViewID(1), maximumLoggedChangesPerType: 40)
+        for step in 0..<60 {
+            let changes = (0..<Int.random(in: 1...12, using: &random)).map { _ in
+                let name = ResourceName("n\(Int.random(in: 0..<300, using: &random))")
+                return Int.random(in: 0..<5, using: &random) < 2
+                    ? ResourceChange.remove(ResourceReference(.cluster, name))
+                    : .put(sample("cds \(name) \(step)"))
+            }
+            for change in changes {
+                switch change {
+                case .put(let resource): naive[resource.name] = resource
+                case .remove(let reference): naive[reference.name] = nil
+                }
+            }
+            let before = view
+            view = view.applying(changes)
+            let journal = view.journal(of: .cluster)
+            #expect(journal.resources == naive.values.sorted { $0.name < $1.name })
+            #expect(journal.names == journal.resources.map(\.name))
+            #expect(journal.count == naive.count)
+            let (updated, removed) = journal.changes(since: before.journal(of: .cluster))
+            #expect(updated.allSatisfy { $0.version.rawValue == "\(step)" })
+            #expect(removed.allSatisfy { naive[$0] == nil })
+        }
     }
 }

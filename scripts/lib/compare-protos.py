@@ -111,7 +111,8 @@ def reflection_as_v1(proto):
 class EnvoyBinary:
     """The originals as they are inside Envoy's binary: C++ protobuf keeps each descriptor in serialized form."""
 
-    newer = {}
+    # Envoy serves no CSDS, and so its binary doesn't have it.
+    newer = {"envoy/service/status/v3/csds.proto"}
 
     def __init__(self):
         try:

@@ -24,10 +24,38 @@ final class Fleet: Sendable {
         let admin: EnvoyAdmin
     }
 
-    /// How a sidecar asks for its configuration; Envoy's `api_type`.
-    enum Discovery: String {
-        case delta = "DELTA_GRPC"
-        case stateOfTheWorld = "GRPC"
+    /// How a sidecar asks for its configuration.
+    enum Discovery: CaseIterable {
+        case delta
+        case stateOfTheWorld
+        /// Clusters and listeners on streams of their own, beside an aggregated one for the rest.
+        case deltaStreams
+        case stateOfTheWorldStreams
+
+        /// The bootstrap for it, made from the one for delta ADS.
+        func rewritten(_ bootstrap: String) -> String {
+            let type: String
+            switch self {
+            case .delta, .deltaStreams: type = "DELTA_GRPC"
+            case .stateOfTheWorld, .stateOfTheWorldStreams: type = "GRPC"
+            }
+            let text = bootstrap.replacing("api_type: DELTA_GRPC", with: "api_type: \(type)")
+            switch self {
+            case .delta, .stateOfTheWorld: return text
+            case .deltaStreams, .stateOfTheWorldStreams:
+                let source = """
+                    {api_config_source: {api_type: \(type), transport_api_version: V3, \
+                    grpc_services: [{envoy_grpc: {cluster_name: control_plane}}]}, \
+                    resource_api_version: V3
+                    """
+                return ["cds", "lds"].reduce(text) { text, type in
+                    text.replacing(
+                        "\(type)_config: {ads: {}, resource_api_version: V3",
+                        with: "\(type)_config: \(source)"
+                    )
+                }
+            }
+        }
     }
 
     let directory: String
@@ -132,8 +160,9 @@ final class Fleet: Sendable {
             admin: admin,
             controlPlanes: [control.address]
         )
-        let bootstrap = try BootstrapTemplate(BootstrapTemplate.envoyText).filled(with: values)
-            .replacing("api_type: DELTA_GRPC", with: "api_type: \(discovery.rawValue)")
+        let bootstrap = discovery.rewritten(
+            try BootstrapTemplate(BootstrapTemplate.envoyText).filled(with: values)
+        )
         let process = try start(
             "sidecar-\(region)",
             try Programs.envoy(),
