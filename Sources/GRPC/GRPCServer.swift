@@ -91,12 +91,12 @@ package final class GRPCServer: Service {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            // Small reads first: an idle connection costs kilobytes, a busy one grows to 64.
+            // Small reads first: an idle connection keeps one such buffer, a busy one grows to 64 KiB.
             .childChannelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(
-                    minimum: 1024,
-                    initial: 2048,
+                    minimum: 512,
+                    initial: 512,
                     maximum: 65_536
                 )
             )

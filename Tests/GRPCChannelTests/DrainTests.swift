@@ -37,6 +37,15 @@ struct DrainTests {
         }
     }
 
+    private static let lastHost = Atomic<UInt8>(0)
+
+    /// A free port of a loopback address that no other server uses: on a shared one another test
+    /// takes the port while the server is away.
+    private static func addressOfItsOwn() -> TransportAddress {
+        let host = lastHost.wrappingAdd(1, ordering: .relaxed).newValue
+        return .ip(EndpointAddress(host: "127.0.1.\(host)", port: 0))
+    }
+
     /// Restarts each server in turn, on its address, while `callers` call.
     private func rollingRestarts(
         config: String,
@@ -45,7 +54,9 @@ struct DrainTests {
         _ call: @escaping @Sendable (ClientChannel) async throws -> Void
     ) async throws -> (errors: [GRPCError], succeeded: Int, retried: UInt64) {
         var servers: [TestServer] = []
-        for name in ["a", "b", "c"] { servers.append(try await TestServer.start(name)) }
+        for name in ["a", "b", "c"] {
+            servers.append(try await TestServer.start(name, at: Self.addressOfItsOwn()))
+        }
         let addresses = servers.map(\.address)
         let load = Load()
         var retried: UInt64 = 0

@@ -74,11 +74,11 @@ def start(program: Program, core: int, family: Family, certificate: Certificate 
 
 
 def build_ours(product: str) -> Path:
-    """Builds a program of ours with the optimiser on."""
+    """Builds a program of ours as a release is built (docs/adr/0012)."""
     terminal.step(f"Building {product} (release)")
-    command = ["swift", "build", "-c", "release", "--product", product]
+    command = ["swift", "build", "-c", "release", "--static-swift-stdlib", "--product", product]
     subprocess.run(command, cwd=ROOT, check=True)
-    return Path(_output([*command[:4], "--show-bin-path"])) / product
+    return Path(_output([*command[:5], "--show-bin-path"])) / product
 
 
 def build_peer() -> Side:
