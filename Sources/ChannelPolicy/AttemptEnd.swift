@@ -26,23 +26,7 @@ package struct AttemptEnd: Hashable, Sendable {
 
 /// What a server asks with `grpc-retry-pushback-ms` (gRFC A6).
 package enum Pushback: Hashable, Sendable {
-    package static let header = "grpc-retry-pushback-ms"
-
     case none
     case retry(after: Duration)
     case stop
-
-    /// Reads the header's value, nil when there is none; what can't be read means `stop`.
-    package init(headerValue: String?) {
-        guard let text = headerValue else {
-            self = .none
-            return
-        }
-        // `Int32` also reads `+5` and `007`, which A6 does not allow.
-        guard let milliseconds = Int32(text), milliseconds >= 0, "\(milliseconds)" == text else {
-            self = .stop
-            return
-        }
-        self = .retry(after: .milliseconds(Int64(milliseconds)))
-    }
 }

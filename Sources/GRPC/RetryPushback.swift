@@ -12,7 +12,8 @@ package enum RetryPushback: Hashable, Sendable {
     /// Nil when the server says nothing; a negative or malformed value means "never".
     init?(_ trailers: HeaderBlock) {
         guard let text = trailers.first(Self.name) else { return nil }
-        guard let milliseconds = UInt32(text), milliseconds <= Int32.max else {
+        // `Int32` also reads `+5` and `007`, which gRFC A6 does not allow.
+        guard let milliseconds = Int32(text), milliseconds >= 0, "\(milliseconds)" == text else {
             self = .never
             return
         }

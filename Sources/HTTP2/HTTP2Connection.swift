@@ -61,6 +61,8 @@ package final class HTTP2Connection: ChannelInboundHandler {
     var lingerTimer: Scheduled<Void>?
     private var context: ChannelHandlerContext?
     private var out = ByteBuffer()
+    /// The channel has what is in `out`.
+    private var isOutWritten = false
     private var writableStreams: [HTTP2Stream] = []
     private var keepalive: Keepalive?
     private var keepaliveTimer: Scheduled<Void>?
@@ -221,12 +223,12 @@ package final class HTTP2Connection: ChannelInboundHandler {
         let channel = context.channel
         out = executor.scratch
         executor.scratch = ByteBuffer()
-        out.clear()
+        prepareOut()
         while channel.isWritable {
             guard appendNextFrame() else { break }
-            if out.readableBytes >= Self.writeBytes { writeOut(context) }
+            if !isOutWritten, out.readableBytes >= Self.writeBytes { writeOut(context) }
         }
-        if out.readableBytes > 0 { writeOut(context) }
+        if !isOutWritten, out.readableBytes > 0 { writeOut(context) }
         if hasUnflushedWrites {
             hasUnflushedWrites = false
             context.flush()
@@ -248,6 +250,7 @@ package final class HTTP2Connection: ChannelInboundHandler {
     /// Appends what nghttp2 wants to send next; false when there is nothing.
     private func appendNextFrame() -> Bool {
         guard let frame = nextFrame() else { return false }
+        if isOutWritten { prepareOut() }
         out.writeBytes(frame)
         return true
     }
@@ -274,12 +277,22 @@ package final class HTTP2Connection: ChannelInboundHandler {
     private func writeOut(_ context: ChannelHandlerContext) {
         context.write(wrapOutboundOut(out), promise: nil)
         hasUnflushedWrites = true
+        isOutWritten = true
+    }
+
+    /// Makes room for frames that follow what was written.
+    ///
+    /// While the channel holds the bytes this allocates, so it waits until there is such a frame:
+    /// as a rule a flush is one write, and the next one finds the storage free.
+    private func prepareOut() {
         out.clear()
+        isOutWritten = false
     }
 
     /// A DATA frame whose payload is handed on without a copy.
     func writeReferenced(header: UnsafeRawBufferPointer, payload: ByteBuffer) {
         guard let context else { return }
+        if isOutWritten { prepareOut() }
         out.writeBytes(header)
         writeOut(context)
         context.write(wrapOutboundOut(payload), promise: nil)

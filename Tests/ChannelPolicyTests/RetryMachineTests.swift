@@ -116,16 +116,6 @@ private struct Call: ~Copyable {
         #expect(exhausted == .finish(.attemptsExhausted) && fatal == .finish(.notRetryable))
     }
 
-    @Test(arguments: [
-        (nil, Pushback.none), ("0", .retry(after: .zero)), ("1500", .retry(after: .seconds(1.5))),
-        ("2147483647", .retry(after: .milliseconds(2_147_483_647))), ("2147483648", .stop),
-        ("-1", .stop), ("-0", .stop), ("", .stop), ("007", .stop), ("+5", .stop), ("5 ", .stop),
-        ("soon", .stop), ("1.5", .stop), ("99999999999999999999", .stop),
-    ])
-    func `a pushback header is milliseconds or means stop`(value: String?, pushback: Pushback) {
-        #expect(Pushback(headerValue: value) == pushback)
-    }
-
     // MARK: - Transparent retries
 
     @Test func `what never left is made again without counting, 32 times`() {

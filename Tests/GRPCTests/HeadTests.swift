@@ -82,6 +82,21 @@ struct RequestHeadTests {
 }
 
 struct ResponseHeadTests {
+    @Test(arguments: [
+        ("0", RetryPushback.after(.zero)), ("1500", .after(.seconds(1.5))),
+        ("2147483647", .after(.milliseconds(2_147_483_647))), ("2147483648", .never),
+        ("-1", .never), ("-0", .never), ("", .never), ("007", .never), ("+5", .never),
+        ("5 ", .never), ("soon", .never), ("1.5", .never), ("99999999999999999999", .never),
+    ])
+    func `a pushback is milliseconds or means never`(value: String, pushback: RetryPushback) {
+        let trailers = HeaderBlock([("grpc-retry-pushback-ms", value)])
+        #expect(RetryPushback(trailers) == pushback)
+    }
+
+    @Test func `trailers without a pushback have none`() {
+        #expect(RetryPushback(HeaderBlock([("grpc-status", "14")])) == nil)
+    }
+
     private func status(_ fields: [(name: String, value: String)]) -> GRPCStatus? {
         ResponseHead.status(ofTrailers: HeaderBlock(fields))
     }
