@@ -46,6 +46,23 @@ struct DrainTests {
         return .ip(EndpointAddress(host: "127.0.1.\(host)", port: 0))
     }
 
+    /// Listens where a server has just stopped.
+    ///
+    /// Another test may be starting a program at this moment: until it runs, the child process
+    /// holds a copy of the old socket, and the address counts as taken.
+    private static func restart(at address: TransportAddress) async throws -> TestServer {
+        var server: TestServer?
+        try await eventually {
+            do {
+                server = try await TestServer.start("new", at: address)
+            } catch let error as ServerStartError where error.description.contains("in use") {
+                return false
+            }
+            return true
+        }
+        return try #require(server)
+    }
+
     /// Restarts each server in turn, on its address, while `callers` call.
     private func rollingRestarts(
         config: String,
@@ -72,7 +89,7 @@ struct DrainTests {
                         try await load.progress(50)
                         await servers[index].stop()
                         try await load.progress(50)
-                        servers[index] = try await TestServer.start("new", at: addresses[index])
+                        servers[index] = try await Self.restart(at: addresses[index])
                     }
                 }
                 load.isOver.store(true, ordering: .relaxed)
