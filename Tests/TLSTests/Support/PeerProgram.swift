@@ -1,6 +1,10 @@
 import Foundation
 import Synchronization
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// A program of somebody else's that takes part in a test.
 final class PeerProgram: Sendable {
     struct Failed: Error, CustomStringConvertible {
@@ -41,8 +45,9 @@ final class PeerProgram: Sendable {
         try? input.fileHandleForWriting.close()
     }
 
+    /// Kills it: a child that a task starts inherits the blocked SIGTERM of the task's thread.
     func stop() {
-        if process.isRunning { process.terminate() }
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 
     /// Waits until it has printed `text`.
