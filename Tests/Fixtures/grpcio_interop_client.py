@@ -178,8 +178,16 @@ def unimplemented_service():
 
 
 def cancel_after_begin():
-    call = method("StreamingInputCall").future(iter([]), timeout=20)
+    # A stream that has ended could be answered before it is cancelled.
+    held = threading.Event()
+
+    def requests():
+        held.wait(20)
+        yield from ()
+
+    call = method("StreamingInputCall").future(requests(), timeout=20)
     call.cancel()
+    held.set()
     check(call.cancelled(), True)
     check(call.code(), grpc.StatusCode.CANCELLED)
 
