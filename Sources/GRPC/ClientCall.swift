@@ -128,6 +128,18 @@ package final class ClientCall: CallWriter, @unchecked Sendable {
         }
     }
 
+    /// The response of a unary call: exactly one message and an OK.
+    package func onlyResponse() async throws -> MessageBytes {
+        guard let response = try await next() else {
+            throw GRPCError(.internal, "the server ended the call without a message")
+        }
+        guard try await next() == nil else {
+            cancel()
+            throw GRPCError(.internal, "the server answered a unary call with two messages")
+        }
+        return response
+    }
+
     /// How the call ended; nil while it goes on.
     ///
     /// On the event loop.

@@ -3,32 +3,7 @@ package import NIOCore
 import NIOPosix
 package import Primitives
 package import SwiftProtobuf
-package import TLS
-
-/// The bounds of one client.
-package struct GRPCClientConfiguration: Sendable {
-    package var connectTimeout: Duration = .seconds(2)
-    /// The delay after a failed connection attempt, doubling up to the maximum.
-    package var backoffBase: Duration = .milliseconds(100)
-    package var backoffMaximum: Duration = .seconds(5)
-    /// Bytes of one message.
-    package var maximumMessageBytes = 4 * 1024 * 1024
-    /// Calls that may wait for the connection.
-    package var maximumWaitingCalls = 1024
-    /// Silence after which the connection is probed, and silence after the probe that ends it.
-    package var keepaliveInterval: Duration = .seconds(10)
-    package var keepaliveTimeout: Duration = .seconds(5)
-    /// Told of every call, in this order.
-    package var interceptors: [any ClientInterceptor] = []
-    /// A call that is made while another is served ends by that one's deadline at the latest.
-    package var inheritsDeadlines = true
-    /// What the calls have as `:authority`; nil stands for the first address.
-    package var authority: String?
-    /// Nil speaks plaintext.
-    package var tls: TLSClientConfiguration?
-
-    package init() {}
-}
+import TLS
 
 /// A gRPC client over one connection, which is made when a call needs it and made again when it is
 /// lost.
@@ -175,16 +150,29 @@ package final class GRPCClient: @unchecked Sendable {
         for _ in 0..<3 {
             guard let connection = try await readyConnection(before: deadline) else { continue }
             if let deadline, deadline.remaining <= .zero { throw deadline.error }
-            var headers = requestHeaders(path, metadata: metadata, timeout: deadline?.remaining)
-            if let compression = call.compression {
-                headers.append(name: "grpc-encoding", value: compression.name)
-            }
-            if let stream = connection.open(headers, endStream: false, delegate: call) {
-                return call.opened(stream, deadline: deadline)
-            }
-            connectionEnded(connection)
+            let headers = requestHeaders(path, metadata: metadata, timeout: deadline?.remaining)
+            if start(call, headers, on: connection, deadline: deadline) { return }
         }
         throw GRPCError(.unavailable, "the connection to \(authority) ended as the call began")
+    }
+
+    /// False when the connection takes no more calls.
+    private func start(
+        _ call: ClientCall,
+        _ headers: HeaderBlock,
+        on connection: HTTP2Connection,
+        deadline: CallDeadline?
+    ) -> Bool {
+        var headers = headers
+        if let compression = call.compression {
+            headers.append(name: "grpc-encoding", value: compression.name)
+        }
+        guard let stream = connection.open(headers, endStream: false, delegate: call) else {
+            connectionEnded(connection)
+            return false
+        }
+        call.opened(stream, deadline: deadline)
+        return true
     }
 
     /// Opens a call on the connection that is there; nil when there is none.
@@ -217,14 +205,11 @@ package final class GRPCClient: @unchecked Sendable {
         if previousAttempts > 0 {
             headers.append(name: "grpc-previous-rpc-attempts", value: "\(previousAttempts)")
         }
-        guard let stream = connection.open(headers, endStream: false, delegate: call) else {
-            connectionEnded(connection)
+        if !start(call, headers, on: connection, deadline: deadline) {
             guard interceptors != nil else { return nil }
             // Whoever was told of the start hears of the end too.
             call.closed(.unsent)
-            return call
         }
-        call.opened(stream, deadline: deadline)
         return call
     }
 
@@ -267,14 +252,7 @@ package final class GRPCClient: @unchecked Sendable {
                 compression: compression
             )
             call.sendOnly(frame)
-            guard let response = try await call.next() else {
-                throw GRPCError(.internal, "the server ended the call without a message")
-            }
-            guard try await call.next() == nil else {
-                call.cancel()
-                throw GRPCError(.internal, "the server answered a unary call with two messages")
-            }
-            return response
+            return try await call.onlyResponse()
         }
     }
 

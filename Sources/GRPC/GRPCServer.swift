@@ -163,17 +163,8 @@ package final class GRPCServer: Service {
 
     private func accept(_ channel: any Channel) throws {
         let executor = executors[channel.eventLoop]
-        let core = core
         let tls = acceptor.withLock { $0 }?.makeHandler(on: channel.eventLoop)
-        let connection = HTTP2Connection(
-            acceptingOn: executor,
-            configuration: core.configuration.http2,
-            counters: http2Counters,
-            accept: { stream in
-                let peer = tls?.peerIdentity
-                return ServerCall(core: core, executor: executor, stream: stream, peer: peer)
-            }
-        )
+        let connection = core.makeConnection(on: executor, counters: http2Counters, tls: tls)
         let id = ObjectIdentifier(connection)
         let isAccepted = connections.withLock { connections in
             guard connections.count < core.configuration.maximumConnections,

@@ -38,6 +38,27 @@ final class ServerCore: Sendable {
         self.logger = logger
     }
 
+    /// The HTTP/2 side of one client's connection; `tls` stands before it in the pipeline.
+    func makeConnection(
+        on executor: EventLoopExecutor,
+        counters: ConnectionCounters,
+        tls: TLSHandler? = nil
+    ) -> HTTP2Connection {
+        HTTP2Connection(
+            acceptingOn: executor,
+            configuration: configuration.http2,
+            counters: counters,
+            accept: { stream in
+                ServerCall(
+                    core: self,
+                    executor: executor,
+                    stream: stream,
+                    peer: tls?.peerIdentity
+                )
+            }
+        )
+    }
+
     /// An error whose text the client does not get.
     func report(_ error: any Error, path: String) {
         logger.error("a call failed", metadata: ["method": "\(path)", "error": "\(error)"])

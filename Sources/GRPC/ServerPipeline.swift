@@ -23,12 +23,6 @@ package struct ServerPipeline {
 
     /// The handler for one channel on `executor`'s event loop.
     package func makeConnection(on executor: EventLoopExecutor) -> HTTP2Connection {
-        let core = core
-        return HTTP2Connection(
-            acceptingOn: executor,
-            configuration: core.configuration.http2,
-            counters: http2Counters,
-            accept: { stream in ServerCall(core: core, executor: executor, stream: stream) }
-        )
+        core.makeConnection(on: executor, counters: http2Counters)
     }
 }

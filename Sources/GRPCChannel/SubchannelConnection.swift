@@ -112,13 +112,7 @@ final class SubchannelConnection: @unchecked Sendable {
             }
             call.sendOnly(frame)
             do {
-                guard let response = try await call.next() else {
-                    throw GRPCError(.internal, "the server ended the call without a message")
-                }
-                guard try await call.next() == nil else {
-                    call.cancel()
-                    throw GRPCError(.internal, "the server answered a unary call with two messages")
-                }
+                let response = try await call.onlyResponse()
                 guard settings.wantsLoad, let end = call.ending else {
                     return .success(response, load: nil)
                 }
