@@ -83,7 +83,7 @@ extension HTTP2Connection {
     func consume(_ bytes: Int, of stream: HTTP2Stream) {
         guard let session, bytes > 0 else { return }
         nghttp2_session_consume_stream(session, stream.id, bytes)
-        setNeedsFlush()
+        flushIfNeeded()
     }
 }
 

@@ -4,7 +4,7 @@ import XDSCore
 extension EncodedResource {
     /// Encodes a message so that equal content gives equal bytes, and so one version, on every
     /// replica.
-    init(
+    convenience init(
         _ message: some Message,
         typeURL: TypeURL,
         name: ResourceName,

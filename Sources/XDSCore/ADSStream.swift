@@ -82,6 +82,25 @@ package struct ADSStream: ~Copyable {
         }
     }
 
+    /// A request of a delta stream came in that has a type and a nonce and nothing else: nearly all are such.
+    ///
+    /// Does what `received` would, into a buffer that the shell keeps.
+    package mutating func acknowledged(
+        _ typeURL: TypeURL,
+        _ nonce: Nonce,
+        in view: View,
+        appendingTo actions: inout [Action]
+    ) {
+        guard !isClosed else { return }
+        for index in subscriptions.indices where subscriptions[index].typeURL == typeURL {
+            viewChanged(to: view, appendingTo: &actions)
+            guard let verdict = subscriptions[index].acknowledged(nonce) else { break }
+            finish(verdict, ofSubscriptionAt: index, into: &actions)
+            return
+        }
+        actions += received(DeltaRequest(typeURL: typeURL, nonce: nonce.text), in: view)
+    }
+
     /// A request of a state-of-the-world stream came in.
     package mutating func received(_ request: SotwRequest, in view: View) -> [Action] {
         var request = request
@@ -196,11 +215,23 @@ extension ADSStream {
         }
         if typeURL == .cluster, onlyType == nil { watchEndpoints() }
         let verdict = apply(&subscriptions[index], journal)
-        let total = subscriptions.reduce(0) { $0 + $1.names.count }
+        var total = 0
+        for index in subscriptions.indices { total += subscriptions[index].names.count }
         guard total <= limits.maximumSubscriptionsPerStream else {
             let limit = limits.maximumSubscriptionsPerStream
             return close(.exceeded("maximumSubscriptionsPerStream", of: limit, by: total))
         }
+        finish(verdict, ofSubscriptionAt: index, into: &actions)
+        return actions
+    }
+
+    /// Tells what a request meant, and sends what may go now.
+    private mutating func finish(
+        _ verdict: Subscription.Verdict,
+        ofSubscriptionAt index: Int,
+        into actions: inout [Action]
+    ) {
+        let typeURL = subscriptions[index].typeURL
         switch verdict {
         case .none, .stale: break
         case .acknowledged(let nonce, let version):
@@ -213,7 +244,6 @@ extension ADSStream {
             actions.append(.remember(typeURL, subscriptions[index].memory))
         }
         plan(into: &actions)
-        return actions
     }
 
     private mutating func close(_ violation: Violation) -> [Action] {
@@ -367,7 +397,11 @@ extension ADSStream {
     /// What goes with the resources of a response becomes due, for the types that come after.
     private mutating func sent(_ push: Push, _ actions: inout [Action]) {
         // The first cluster response of a stream speaks of all clusters, and nothing waits for it yet.
-        let isAnyWaiting = subscriptions.contains { $0.hasStarted && $0.typeURL > push.typeURL }
+        var isAnyWaiting = false
+        for index in subscriptions.indices.reversed() {
+            guard subscriptions[index].typeURL > push.typeURL else { break }
+            if subscriptions[index].hasStarted { isAnyWaiting = true }
+        }
         if isAnyWaiting {
             // Only what comes after: the order of types has no cycles, so companions have none either.
             markCompanionsDue(with: push) { $0 > push.typeURL }

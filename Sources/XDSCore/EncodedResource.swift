@@ -4,7 +4,10 @@ import Primitives
 ///
 /// Two resources are equal when type, name, version, time to live and companions are: the version stands for
 /// the bytes, so comparing never walks them.
-package struct EncodedResource: Sendable {
+///
+/// A class, because a change hands it through every stream's bookkeeping: a reference is counted once where
+/// a structure's fields would each be.
+package final class EncodedResource: Sendable {
     package let typeURL: TypeURL
     package let name: ResourceName
     package let version: Version
@@ -22,7 +25,7 @@ package struct EncodedResource: Sendable {
     package let origin: ResourceOrigin?
 
     /// A resource whose version is the hash of its bytes.
-    package init(
+    package convenience init(
         typeURL: TypeURL,
         name: ResourceName,
         bytes: [UInt8],
@@ -64,14 +67,15 @@ package struct EncodedResource: Sendable {
 
     /// Whether a client that has one of two resources with the same name needs to be sent the other.
     func isSame(as other: EncodedResource) -> Bool {
-        version == other.version && timeToLive == other.timeToLive
+        self === other || version == other.version && timeToLive == other.timeToLive
     }
 }
 
 extension EncodedResource: Hashable {
-    package static func == (lhs: Self, rhs: Self) -> Bool {
-        lhs.isSame(as: rhs) && lhs.name == rhs.name && lhs.typeURL == rhs.typeURL
-            && lhs.companions == rhs.companions
+    package static func == (lhs: EncodedResource, rhs: EncodedResource) -> Bool {
+        lhs === rhs
+            || lhs.isSame(as: rhs) && lhs.name == rhs.name && lhs.typeURL == rhs.typeURL
+                && lhs.companions == rhs.companions
     }
 
     package func hash(into hasher: inout Hasher) {

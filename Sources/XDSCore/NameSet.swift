@@ -78,6 +78,14 @@ package struct NameSet: Sendable, Hashable {
         }
     }
 
+    /// Whether the set has the names in this very array; false is no answer.
+    func isSameArray(as names: [ResourceName]) -> Bool {
+        guard sorted.count == names.count else { return false }
+        return sorted.withUnsafeBufferPointer { left in
+            names.withUnsafeBufferPointer { right in left.baseAddress == right.baseAddress }
+        }
+    }
+
     private mutating func removeDuplicates() {
         var last: ResourceName?
         sorted.removeAll { name in

@@ -15,14 +15,32 @@ package struct Nonce: Hashable, Sendable {
 
     /// Reads what `text` wrote; nil for anything else, which then can't be a nonce of ours.
     package init?(_ text: String) {
-        let parts = text.utf8.split(separator: 0x2E, omittingEmptySubsequences: false)
-        guard parts.count == 3,
-            let view = Self.number(parts[0]),
-            let revision = Self.number(parts[1]),
-            let ordinal = Self.number(parts[2])
-        else { return nil }
-        self.cursor = Cursor(view: ViewID(view), revision: Revision(revision))
-        self.ordinal = ordinal
+        var text = text
+        guard let nonce = text.withUTF8({ Self(utf8: UnsafeRawBufferPointer($0)) }) else {
+            return nil
+        }
+        self = nonce
+    }
+
+    /// The same from bytes as they came in.
+    package init?(utf8 text: UnsafeRawBufferPointer) {
+        var numbers = (UInt64(0), UInt64(0), UInt64(0))
+        var (part, digits) = (0, 0)
+        for byte in text {
+            if byte == 0x2E {
+                guard digits > 0, part < 2 else { return nil }
+                numbers = (numbers.1, numbers.2, 0)
+                part += 1
+                digits = 0
+            } else {
+                guard digits < 16, let digit = Self.digit(byte) else { return nil }
+                numbers.2 = numbers.2 << 4 | digit
+                digits += 1
+            }
+        }
+        guard part == 2, digits > 0 else { return nil }
+        cursor = Cursor(view: ViewID(numbers.0), revision: Revision(numbers.1))
+        ordinal = numbers.2
     }
 
     /// `view.revision.ordinal`, each in hexadecimal.
@@ -32,9 +50,13 @@ package struct Nonce: Hashable, Sendable {
             .joined(separator: ".")
     }
 
-    private static func number(_ digits: Substring.UTF8View) -> UInt64? {
-        guard (1...16).contains(digits.count) else { return nil }
-        return UInt64(Substring(digits), radix: 16)
+    private static func digit(_ byte: UInt8) -> UInt64? {
+        switch byte {
+        case 0x30...0x39: UInt64(byte - 0x30)
+        case 0x41...0x46: UInt64(byte - 0x41 + 10)
+        case 0x61...0x66: UInt64(byte - 0x61 + 10)
+        default: nil
+        }
     }
 }
 

@@ -4,7 +4,7 @@ import Primitives
 ///
 /// Small: it says what to send by references to journals, and the lists are made when the shell asks for
 /// them. The shell does so only when it has no frame for `key` yet.
-package struct Push: Sendable {
+package final class Push: Sendable {
     /// Which resources go into the response.
     enum Selection: Sendable {
         /// All of the journal.
@@ -37,6 +37,22 @@ package struct Push: Sendable {
     let retained: [EncodedResource]
     /// State of the world: each resource goes in a wrapper, the only place that a time to live has.
     package let wrapsResources: Bool
+
+    init(
+        variant: ProtocolVariant,
+        nonce: Nonce,
+        journal: ResourceJournal,
+        selection: Selection,
+        retained: [EncodedResource],
+        wrapsResources: Bool
+    ) {
+        self.variant = variant
+        self.nonce = nonce
+        self.journal = journal
+        self.selection = selection
+        self.retained = retained
+        self.wrapsResources = wrapsResources
+    }
 
     package var typeURL: TypeURL { journal.typeURL }
 

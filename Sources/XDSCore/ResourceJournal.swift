@@ -9,6 +9,23 @@ import Primitives
 /// The log has the names of the last changes, up to a bound. A cursor within the log costs O(changes); an
 /// older one is compared name by name. The next journal shares with this one all that didn't change.
 package final class ResourceJournal: Sendable {
+    /// How this journal differs from the one before it.
+    ///
+    /// Nearly every stream is at the one before when a change comes, so this is all that is read then.
+    private struct Step: Sendable {
+        /// One name, with what is there now or what is gone.
+        struct Change: Sendable {
+            let name: ResourceName
+            let gone: EncodedResource?
+            let new: EncodedResource?
+        }
+
+        let previous: Cursor
+        /// Sorted by name.
+        var changes: [Change] = []
+        var removals = 0
+    }
+
     /// What one revision changed.
     private final class Batch: Sendable {
         let revision: Revision
@@ -33,6 +50,7 @@ package final class ResourceJournal: Sendable {
     package let expiring: NameSet
 
     private let table: ResourceTable
+    private let step: Step?
     /// In the order of revisions.
     private let log: [Batch]
     /// The number of changes that the log remembers.
@@ -49,6 +67,7 @@ package final class ResourceJournal: Sendable {
         self.denied = NameSet()
         self.expiring = NameSet()
         self.table = ResourceTable()
+        self.step = nil
         self.log = []
         self.loggedChangeCount = 0
         self.floor = .zero
@@ -68,8 +87,14 @@ package final class ResourceJournal: Sendable {
         var digest = previous.digest
         var expiring = previous.expiring
         var haveNamesChanged = false
+        var step = Step(previous: previous.cursor)
         for change in changes {
             let old = previous.table.resource(named: change.name)
+            let isRemoval = change.resource == nil
+            step.changes.append(
+                .init(name: change.name, gone: isRemoval ? old : nil, new: change.resource)
+            )
+            if isRemoval { step.removals += 1 }
             if let old { digest.remove(old) }
             if let new = change.resource { digest.add(new) }
             if change.resource?.timeToLive != nil {
@@ -98,6 +123,7 @@ package final class ResourceJournal: Sendable {
         self.typeURL = previous.typeURL
         self.cursor = Cursor(view: previous.cursor.view, revision: revision)
         self.table = table
+        self.step = step
         self.names = haveNamesChanged ? table.all.map(\.name) : previous.names
         self.denied = denied
         self.expiring = expiring
@@ -143,6 +169,10 @@ extension ResourceJournal {
         _ body: (ResourceName, EncodedResource?) -> Void
     ) {
         guard base.cursor != cursor else { return }
+        if let step, base.cursor == step.previous {
+            for change in step.changes { body(change.name, change.new) }
+            return
+        }
         if base.isEmpty {
             table.forEach { body($0.name, $0) }
             return
@@ -161,9 +191,23 @@ extension ResourceJournal {
         }
     }
 
+    /// How many names are another between `base` and here, and how many are gone; nil when `base` isn't
+    /// the journal before.
+    func changeCounts(since base: ResourceJournal) -> (updates: Int, removals: Int)? {
+        guard let step, base.cursor == step.previous else { return nil }
+        return (step.changes.count - step.removals, step.removals)
+    }
+
     /// Calls `body` once for each resource of `base` whose name is gone.
     func forEachRemoval(since base: ResourceJournal, _ body: (EncodedResource) -> Void) {
         guard base.cursor != cursor, !base.isEmpty else { return }
+        if let step, base.cursor == step.previous {
+            guard step.removals > 0 else { return }
+            for change in step.changes {
+                if let gone = change.gone { body(gone) }
+            }
+            return
+        }
         guard isInLog(base.cursor) else {
             base.table.forEach { if !contains($0.name) { body($0) } }
             return

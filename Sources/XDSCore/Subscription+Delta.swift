@@ -15,10 +15,17 @@ extension Subscription {
             receivedFirst(request, in: journal)
             return .none
         }
-        let verdict = answered(request.nonce, error: request.error)
+        let verdict = answered(Nonce(request.nonce), error: request.error)
         unsubscribe(request.unsubscribe)
         subscribe(request.subscribe, in: journal)
         return verdict
+    }
+
+    /// The client accepted a response, and says nothing more: what `received` does with such a request.
+    ///
+    /// Nil when that takes a whole request, as the first of its type does.
+    mutating func acknowledged(_ nonce: Nonce) -> Verdict? {
+        hasStarted ? answered(nonce, error: nil) : nil
     }
 
     /// The first request says what the client has from an earlier stream.

@@ -167,6 +167,13 @@ extension Subscription {
             due.updates = journal.count
             return due
         }
+        if isWildcard || names.isSameArray(as: journal.names),
+            let counts = journal.changeCounts(since: base)
+        {
+            due.updates = counts.updates
+            due.removals = counts.removals
+            return due
+        }
         journal.forEachChange(since: base) { name, resource in
             if !isSubscribed(to: name) {
                 due.skipped += 1

@@ -20,7 +20,7 @@ extension Subscription {
         // The client will send its names again with its answer to the response that crossed this request.
         if let lastNonce, Nonce(request.nonce) != lastNonce { return .stale }
 
-        let verdict = answered(request.nonce, error: request.error)
+        let verdict = answered(Nonce(request.nonce), error: request.error)
         let added = NameSet(sorted: requested.sorted.filter { !names.contains($0) })
         if verdict == .none, !typeURL.isFullStateInSotw, requested == names {
             // The same again without an answer in it: Envoy put a changed cluster into warming and asks for

@@ -145,10 +145,8 @@ extension Subscription {
     ///
     /// The client answers in order, so older responses without an answer won't get one any more. It is
     /// taken as accepted: a client that answers the last one only must not block its type.
-    mutating func answered(_ nonce: String, error: ErrorDetail?) -> Verdict {
-        guard !nonce.isEmpty, let nonce = Nonce(nonce),
-            let index = outstanding.firstIndex(where: { $0.nonce == nonce })
-        else {
+    mutating func answered(_ nonce: Nonce?, error: ErrorDetail?) -> Verdict {
+        guard let nonce, let index = outstanding.firstIndex(where: { $0.nonce == nonce }) else {
             // An ACK that crossed another response, or a nonce of an earlier stream.
             return .none
         }

@@ -36,6 +36,17 @@ package struct TypeURL: Hashable, Sendable {
         }
     }
 
+    /// One of the standard types from bytes as they came in; nil for any other text.
+    package init?(standardUTF8 text: UnsafeRawBufferPointer) {
+        for (known, expected) in Self.byUTF8 where expected.count == text.count {
+            if text.elementsEqual(expected) {
+                self.kind = .known(known)
+                return
+            }
+        }
+        return nil
+    }
+
     package static let cluster = Self(.cluster)
     package static let clusterLoadAssignment = Self(.clusterLoadAssignment)
     package static let secret = Self(.secret)
@@ -48,6 +59,17 @@ package struct TypeURL: Hashable, Sendable {
 
     /// The types that have a static let, in the order in which they are sent.
     package static let standard: [Self] = Known.allCases.map { Self($0) }.sorted()
+
+    /// The place of the type among `standard`; nil for a type that isn't one of them.
+    var standardIndex: Int? {
+        guard case .known(let known) = kind else { return nil }
+        return Self.standardIndices[Int(known.rawValue)]
+    }
+
+    /// By the raw values of `Known`.
+    private static let standardIndices: [Int] = Known.allCases.map { known in
+        standard.firstIndex(of: Self(known)) ?? 0
+    }
 
     /// The text that goes on the wire.
     package var rawValue: String {
@@ -149,6 +171,10 @@ package struct TypeURL: Hashable, Sendable {
     private static let byText: [String: Known] = Dictionary(
         uniqueKeysWithValues: Known.allCases.map { (text($0), $0) }
     )
+
+    private static let byUTF8: [(Known, [UInt8])] = Known.allCases.map {
+        ($0, Array(text($0).utf8))
+    }
 
     private static func text(_ known: Known) -> String {
         switch known {

@@ -11,7 +11,7 @@ package struct View: Sendable {
     /// How many changes each journal remembers; older cursors cost a full comparison, nothing else.
     package let maximumLoggedChangesPerType: Int
 
-    /// In the sending order of the types.
+    /// In the sending order of the types: all of `TypeURL.standard`, and then the others.
     private let journals: [ResourceJournal]
 
     /// A view without resources.
@@ -53,6 +53,7 @@ package struct View: Sendable {
 
     /// The journal of the type; an empty one for a type that the view never had.
     package func journal(of typeURL: TypeURL) -> ResourceJournal {
+        if let index = typeURL.standardIndex { return journals[index] }
         for journal in journals where journal.typeURL == typeURL { return journal }
         return ResourceJournal(emptyFor: typeURL, in: id)
     }

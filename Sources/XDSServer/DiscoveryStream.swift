@@ -30,6 +30,7 @@ final class DiscoveryStream: InlineStreamHandler {
     func received(_ message: MessageBytes) throws {
         switch machine.variant {
         case .delta:
+            if try acknowledge(message) { return }
             let incoming = try IncomingRequest<DeltaRequest>(message)
             let view = try view(for: incoming.node)
             try perform(machine.received(incoming.request, in: view.current))
@@ -38,6 +39,22 @@ final class DiscoveryStream: InlineStreamHandler {
             let view = try view(for: incoming.node)
             try perform(machine.received(incoming.request, in: view.current))
         }
+    }
+
+    /// Takes a request that accepts a response and says no more; false for any other.
+    private func acknowledge(_ message: MessageBytes) throws -> Bool {
+        guard let view,
+            let acknowledgement = message.withUnsafeReadableBytes({ DeltaAcknowledgement($0) })
+        else { return false }
+        var actions: [ADSStream.Action] = []
+        machine.acknowledged(
+            acknowledgement.typeURL,
+            acknowledgement.nonce,
+            in: view.current,
+            appendingTo: &actions
+        )
+        try perform(actions)
+        return true
     }
 
     func receivedEnd() {
@@ -66,7 +83,8 @@ final class DiscoveryStream: InlineStreamHandler {
     func viewChanged(to view: View, reusing actions: inout [ADSStream.Action]) {
         actions.removeAll(keepingCapacity: true)
         machine.viewChanged(to: view, appendingTo: &actions)
-        performUnasked(actions)
+        guard !actions.isEmpty else { return }
+        call.flushing { performUnasked(actions) }
     }
 
     /// A sibling sent resources, with which some of this stream's have to go.
