@@ -31,10 +31,12 @@ final class WorkerFleet: ChangeSource {
         var epoch: UInt64?
         var isServing = true
         var isWanted = true
+        /// Who comes back from churn has another port, as a new process has.
+        var port: UInt32 = 8_080
     }
 
     private struct Churn {
-        var slots: [Int: Int]
+        var slots: Set<Int>
         var pairs = 0
         var until: UInt64
     }
@@ -101,7 +103,7 @@ final class WorkerFleet: ChangeSource {
             // Nobody calls them.
             $0.address = .with {
                 $0.host = "10.\(number >> 16 & 255).\(number >> 8 & 255).\(number & 255)"
-                $0.port = 8_080
+                $0.port = workers[number].port
             }
             $0.capacity = 100
             $0.lease = .with { $0.seconds = Int64(Self.lease) }
@@ -175,11 +177,8 @@ final class WorkerFleet: ChangeSource {
     func churn(_ count: Int, until time: UInt64) {
         let step = max(workers.count / count, 1)
         let chosen = stride(from: 0, to: workers.count, by: step).prefix(count)
-        churn = Churn(slots: Dictionary(uniqueKeysWithValues: chosen.map { ($0, 0) }), until: time)
-        for number in chosen {
-            deregister(number)
-            register(number)
-        }
+        churn = Churn(slots: Set(chosen), until: time)
+        for number in chosen { replace(number) }
     }
 
     /// How many have left and come back.
@@ -205,10 +204,15 @@ final class WorkerFleet: ChangeSource {
         workers[number].epoch = lease.epoch
         // Who is not well says so at once, as it was before a connection was lost.
         if !workers[number].isServing { sendHeartbeat(number) }
-        guard churn?.slots[number] != nil else { return }
+        guard churn?.slots.contains(number) == true else { return }
         churn?.pairs += 1
         guard let until = churn?.until, Clock.now() < until else { return }
+        replace(number)
+    }
+
+    private func replace(_ number: Int) {
         deregister(number)
+        workers[number].port = workers[number].port % 60_000 + 1
         register(number)
     }
 
