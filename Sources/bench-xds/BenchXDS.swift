@@ -6,7 +6,8 @@ import Glibc
 struct BenchXDS: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench-xds",
-        abstract: "Sidecars and workers by the thousand, on one thread; told what to do by lines of input."
+        abstract:
+            "Sidecars and workers by the thousand on one thread; lines of input say what they do."
     )
 
     @Option(help: "The control plane's port on 127.0.0.1.")

@@ -3,8 +3,8 @@ import Glibc
 
 /// A peer's control port: lines of text, because it has no registry of ours.
 ///
-/// `down C E`, `up C E`, `leave C E` and `join C E` change endpoint E of cluster C; `acks` is answered by
-/// the number of acknowledgements that the peer has counted.
+/// `down C E`, `up C E`, `leave C E` and `join C E` change endpoint E of cluster C; `acks` is
+/// answered by the number of acknowledgements that the peer has counted.
 final class PeerControl: ChangeSource, PollTarget {
     private let descriptor: CInt
     private var input: [UInt8] = []

@@ -13,9 +13,9 @@ protocol PollTarget: AnyObject {
 
 /// One thread's sockets and timers.
 ///
-/// In a round everything that can be read is read first, and what was written meanwhile leaves after
-/// it: ten thousand clients share a thread here, and one's answers must not make the next one's news
-/// late.
+/// In a round everything that can be read is read first, and what was written meanwhile leaves
+/// after it: ten thousand clients share a thread here, and one's answers must not make the next
+/// one's news late.
 final class Poller {
     private static let roundEvents = 1_024
 

@@ -69,7 +69,9 @@ final class Sidecar {
             lastNonces[type.rawValue] = []
         }
         // Envoy's jittered exponential backoff: anything from nothing to the interval.
-        backoff = backoff == 0 ? fleet.options.backoffBase : min(backoff * 2, fleet.options.backoffMaximum)
+        backoff =
+            backoff == 0
+            ? fleet.options.backoffBase : min(backoff * 2, fleet.options.backoffMaximum)
         let delay = UInt64.random(in: 0..<backoff, using: &fleet.random)
         fleet.poller.schedule(after: delay) { self.connect() }
     }
@@ -122,7 +124,7 @@ final class Sidecar {
         }
     }
 
-    /// The state of the world has one request for everything: what is wanted, and what was accepted.
+    /// The state of the world has one request for all: what is wanted, and what was accepted.
     private func sendState(_ type: ResourceType) {
         var message: [UInt8] = []
         let version = lastVersions[type.rawValue]
@@ -222,7 +224,9 @@ final class Sidecar {
         awaitedEndpoints = []
         for nonce in heldAcknowledgements { acknowledge(.cluster, nonce) }
         heldAcknowledgements = []
-        if held[ResourceType.cluster.rawValue].count > 0, !isSubscribed[ResourceType.listener.rawValue] {
+        if held[ResourceType.cluster.rawValue].count > 0,
+            !isSubscribed[ResourceType.listener.rawValue]
+        {
             request(.listener)
         }
     }

@@ -179,7 +179,9 @@ final class SidecarFleet {
     func routes(of listener: ScannedResponse.Resource) -> [Int32] {
         // Versions are few, and the same for all sidecars of a scope.
         if let known = routesByListener[listener.version] { return known }
-        let decoded = try? Envoy_Config_Listener_V3_Listener(serializedBytes: Array(listener.content))
+        let decoded = try? Envoy_Config_Listener_V3_Listener(
+            serializedBytes: Array(listener.content)
+        )
         let found = (decoded?.routeNames ?? []).map { scanner.names.number(of: $0) }
         routesByListener[listener.version] = found
         return found
@@ -220,13 +222,13 @@ final class SidecarFleet {
     }
 }
 
+private typealias ConnectionManager =
+    Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager
+
 extension Envoy_Config_Listener_V3_Listener {
     fileprivate var routeNames: [String] {
         filterChains.flatMap(\.filters).compactMap { filter in
-            let manager =
-                try? Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager(
-                    serializedBytes: filter.typedConfig.value
-                )
+            let manager = try? ConnectionManager(serializedBytes: filter.typedConfig.value)
             return manager.flatMap { $0.rds.routeConfigName.isEmpty ? nil : $0.rds.routeConfigName }
         }
     }

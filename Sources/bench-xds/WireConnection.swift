@@ -12,14 +12,16 @@ protocol WireConnectionOwner: AnyObject {
     func closed(_ connection: WireConnection, _ reason: String)
 }
 
-/// A client's HTTP/2 connection without encryption, as lean as ten thousand on one thread have to be.
+/// A client's HTTP/2 connection without encryption, as lean as ten thousand on a thread must be.
 ///
-/// It knows what our requests and a correct server need, and no more: headers are written as
-/// constants, and read only when they end a stream.
+/// It knows what our requests and a correct server need, and no more: headers are written without
+/// compression, and read only when they end a stream.
 final class WireConnection: PollTarget {
     /// What a server may send before it is given more room; Envoy's own default for a stream.
     private static let receiveWindow = 16 * 1024 * 1024
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+    /// `IP_BIND_ADDRESS_NO_PORT` of linux/in.h.
+    private static let bindAddressNoPort: CInt = 24
     private static let endStream: UInt8 = 0x1
     private static let acknowledges: UInt8 = 0x1
     private static let endHeaders: UInt8 = 0x4
@@ -81,7 +83,7 @@ final class WireConnection: PollTarget {
         setOption(CInt(IPPROTO_TCP), TCP_NODELAY, 1)
         if let source {
             // The port is chosen when the other end is known, so that each source address has all.
-            setOption(CInt(IPPROTO_IP), 24 /* IP_BIND_ADDRESS_NO_PORT */, 1)
+            setOption(CInt(IPPROTO_IP), Self.bindAddressNoPort, 1)
             _ = source.withSocketAddress { bind(descriptor, $0, $1) }
         }
         let result = address.withSocketAddress { connect(descriptor, $0, $1) }
@@ -150,7 +152,11 @@ final class WireConnection: PollTarget {
             sendWindow -= room
             stream.sendWindow -= room
         }
-        if sent == stream.pending.count { stream.pending = [] } else { stream.pending.removeFirst(sent) }
+        if sent == stream.pending.count {
+            stream.pending = []
+        } else {
+            stream.pending.removeFirst(sent)
+        }
     }
 
     private func drainAll() {
@@ -429,34 +435,5 @@ extension UnsafeRawBufferPointer {
     func bigEndian(at offset: Int) -> UInt32 {
         guard count - offset >= 4 else { return 0 }
         return UInt32(bigEndian: loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-    }
-}
-
-/// One buffer that all connections of a thread read into.
-final class ReadBuffer {
-    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 16)
-    deinit { bytes.deallocate() }
-}
-
-/// An IPv4 address and a port.
-struct IPv4Endpoint {
-    /// In host order.
-    var address: UInt32
-    var port: UInt16
-
-    static func loopback(_ port: UInt16) -> Self { Self(address: 0x7f00_0001, port: port) }
-
-    func withSocketAddress<Result>(
-        _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
-    ) -> Result {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = self.address.bigEndian
-        return withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
     }
 }

@@ -78,8 +78,8 @@ def _options() -> argparse.Namespace:
     xds_parser.add_argument("--clusters", type=int, help="services of the mesh")
     xds_parser.add_argument("--endpoints", type=int, help="workers of each service")
     xds_parser.add_argument("--extensions", type=int, help="extensions that each node names; 516 are Envoy's 61 kB")
-    xds_parser.add_argument("--changes", type=int, help=f"single changes; {_CHANGES} and {_SLOW_CHANGES:,} unless --quick")
-    xds_parser.add_argument("--peer", type=Path, metavar="PROGRAM", help="a server of the same resources to compare with")
+    xds_parser.add_argument("--changes", type=int, help=f"changes; {_CHANGES}, or {_SLOW_CHANGES:,} with slow readers")
+    xds_parser.add_argument("--peer", type=Path, metavar="PROGRAM", help="another server of the same resources")
     xds_parser.set_defaults(measure=_xds)
     return parser.parse_args()
 

@@ -109,7 +109,8 @@ class Samples:
         body = []
         for metric, row in zip(self.ours, self.rows(peer_name), strict=True):
             ours, peer = self.ours[metric], self.peer.get(metric)
-            cells = [metric.title, _text(ours, metric), _text(peer, metric) if peer else "–", _ratio(row.ratio, metric)]
+            theirs = _text(peer, metric) if peer else "–"
+            cells = [metric.title, _text(ours, metric), theirs, _ratio(row.ratio, metric)]
             body.append([*cells, self._must(metric, row)])
         return terminal.table([self.title, "Meridian", peer_name, "ours ÷ peer", "must"], body)
 
