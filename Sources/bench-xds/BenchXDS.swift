@@ -54,6 +54,7 @@ struct BenchXDS: ParsableCommand {
                 port: port,
                 count: streams,
                 variant: variant,
+                clusters: clusters,
                 scopes: places,
                 extensions: extensions
             ),

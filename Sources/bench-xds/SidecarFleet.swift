@@ -6,6 +6,8 @@ struct SidecarOptions {
     var port: UInt16
     var count: Int
     var variant: Variant
+    /// What everyone must have in the end.
+    var clusters: Int
     /// Region and zone of each scope; sidecars take them in turn.
     var scopes: [(region: String, zone: String)]
     /// Extensions that each node names; Envoy 1.40 names 516, which are 61 kB.
@@ -102,10 +104,13 @@ final class SidecarFleet {
     var bytesReceived: UInt64 { sidecars.reduce(0) { $0 + ($1.connection?.bytesReceived ?? 0) } }
     var bytesSent: UInt64 { sidecars.reduce(0) { $0 + ($1.connection?.bytesSent ?? 0) } }
 
-    /// Sidecars that have something else than the first one of their scope.
+    /// Sidecars that miss clusters, or have something else than the first one of their scope.
     var differing: Int {
         var first: [Int: Sidecar] = [:]
         return sidecars.count { sidecar in
+            guard sidecar.held[ResourceType.cluster.rawValue].count == options.clusters,
+                sidecar.held[ResourceType.endpoints.rawValue].count == options.clusters
+            else { return true }
             guard let other = first[sidecar.scope] else {
                 first[sidecar.scope] = sidecar
                 return false
