@@ -206,6 +206,7 @@ class Storm(_Scaled):
                 ready = time.monotonic()
                 session.load.uses(restarted)
                 found = session.load.finish("restart", 0)
+                memory = restarted.memory_mb()
             finally:
                 restarted.child.kill()
         traffic = found.result["traffic"]
@@ -214,6 +215,7 @@ class Storm(_Scaled):
             metrics.RESYNCED: found.result["seconds"] * 1000,
             metrics.RESTART: (ready - killed) * 1000,
             metrics.RESYNC_CPU: found.server_cpu_seconds * 1000,
+            metrics.MEMORY: memory,
             metrics.RESENT: sum(count for type, count in traffic["unchanged"].items() if type != "EDS"),
             metrics.RESENT_EDS: traffic["unchanged"]["EDS"],
             **{metric: traffic["bytes"][type] for type, metric in metrics.RESENT_BYTES.items()},

@@ -59,7 +59,7 @@ class Meridian:
 
     def start_again(self, family: Family, directory: Path, port: int) -> Running:
         """Starts it on what an earlier one has left in its store."""
-        command = [self.program, "--listen", f"127.0.0.1:{port}"]
+        command: list[str | Path] = [self.program, "--listen", f"127.0.0.1:{port}"]
         command += ["--data-dir", directory / "data", "--mesh", directory / "mesh.yaml"]
         child = family.start("meridian-control", command)
         child.wait_for_output(r"^meridian-control ready on ", _START_SECONDS)
@@ -78,7 +78,7 @@ class Peer:
     name: str = "peer"
 
     def start(self, family: Family, directory: Path, scale: Scale) -> Running:
-        command = [self.program, "--clusters", str(scale.clusters), "--endpoints", str(scale.endpoints)]
+        command: list[str | Path] = [self.program, "--clusters", str(scale.clusters), "--endpoints", str(scale.endpoints)]
         child = family.start("peer", [*command, "--variant", scale.variant])
         ready = child.wait_for_output(r"^(.+) ready on (\d+) control (\d+)$", _START_SECONDS)
         self.name = ready.group(1)

@@ -32,7 +32,7 @@ class Load:
     """A running `bench-xds`."""
 
     def __init__(self, program: Path, server: Running, scale: Scale, family: Family) -> None:
-        command = [program, "--port", str(server.port), "--streams", str(scale.streams)]
+        command: list[str | Path] = [program, "--port", str(server.port), "--streams", str(scale.streams)]
         command += ["--variant", scale.variant, "--clusters", str(scale.clusters)]
         command += ["--endpoints", str(scale.endpoints), "--extensions", str(scale.extensions)]
         command += ["--scopes", mesh.SCOPES]

@@ -56,11 +56,9 @@ def run(plan: Plan, programs: Programs) -> list[Row]:
     found: list[Row] = []
     for name, case in cases.items():
         with tempfile.TemporaryDirectory() as directory, Family(Path(directory)) as family:
-            setting = Setting(
-                load, family, Path(directory), plan.changes, plan.slow_changes, plan.churn_seconds
-            )
+            setting = Setting(load, family, Path(directory), plan.changes, plan.slow_changes, plan.churn_seconds)
             samples = _measure(name, case, setting, ours, peer, plan)
-        peer_name = peer.name if peer else _RECORDED
+        peer_name = (peer.name if peer else _RECORDED) if samples.peer else "no peer"
         terminal.line()
         for line in samples.lines(peer_name):
             terminal.line(line)
