@@ -78,8 +78,9 @@ class Peer:
     name: str = "peer"
 
     def start(self, family: Family, directory: Path, scale: Scale) -> Running:
-        command: list[str | Path] = [self.program, "--clusters", str(scale.clusters), "--endpoints", str(scale.endpoints)]
-        child = family.start("peer", [*command, "--variant", scale.variant])
+        command: list[str | Path] = [self.program, "--variant", scale.variant]
+        command += ["--clusters", str(scale.clusters), "--endpoints", str(scale.endpoints)]
+        child = family.start("peer", command)
         ready = child.wait_for_output(r"^(.+) ready on (\d+) control (\d+)$", _START_SECONDS)
         self.name = ready.group(1)
         return Running(child, int(ready.group(2)), int(ready.group(3)))
