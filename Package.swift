@@ -67,6 +67,7 @@ let package = Package(
             pkgConfig: "libnghttp2",
             providers: [.apt(["libnghttp2-dev"])]
         ),
+        .systemLibrary(name: "CEpoll"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CSQLite",
@@ -192,6 +193,10 @@ let package = Package(
         ),
         program("interop-client", ["GRPC", "Interop", "Primitives", argumentParser, nioPosix]),
         program("bench-load", ["GRPC", "Primitives", argumentParser, nioPosix]),
+        program(
+            "bench-xds",
+            ["CEpoll", "CNghttp2", "EnvoyAPI", "MeridianAPI", argumentParser, protobuf]
+        ),
 
         // Tests.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),

@@ -30,10 +30,13 @@ class Must:
 
     ratio: float | None = None
     ours: float | None = None
+    # What is hoped for beyond that, of ours alone.
+    aim: float | None = None
 
     def text(self, metric: Metric) -> str:
         sign = "≥" if metric.more_is_better else "≤"
-        return f"{sign} {self.ratio:g} ×" if self.ratio is not None else f"{sign} {self.ours:g}"
+        asked = f"{sign} {self.ratio:g} ×" if self.ratio is not None else f"{sign} {self.ours:g}"
+        return f"{asked} (aim {self.aim:g})" if self.aim is not None else asked
 
     def is_met(self, metric: Metric, row: Row) -> bool:
         value, bound = (row.ratio, self.ratio) if self.ratio is not None else (row.ours, self.ours)
@@ -105,8 +108,9 @@ class Samples:
         """The table of this case; a range shows how far the runs lie apart."""
         body = []
         for metric, row in zip(self.ours, self.rows(peer_name), strict=True):
-            ours, peer = self.ours[metric], self.peer[metric]
-            cells = [metric.title, _text(ours, metric), _text(peer, metric), _ratio(row.ratio, metric)]
+            ours, peer = self.ours[metric], self.peer.get(metric)
+            theirs = _text(peer, metric) if peer else "–"
+            cells = [metric.title, _text(ours, metric), theirs, _ratio(row.ratio, metric)]
             body.append([*cells, self._must(metric, row)])
         return terminal.table([self.title, "Meridian", peer_name, "ours ÷ peer", "must"], body)
 
@@ -118,13 +122,14 @@ class Samples:
 
     def _row(self, metric: Metric, peer_name: str) -> Row:
         ours = statistics.median(self.ours[metric])
-        peer = statistics.median(self.peer[metric])
+        values = self.peer.get(metric)
+        peer = statistics.median(values) if values else None
         return Row(
             case=self.case,
             metric=metric.name,
             ours=round(ours, metric.digits + 1),
-            peer=round(peer, metric.digits + 1),
-            peer_name=peer_name,
+            peer=round(peer, metric.digits + 1) if peer is not None else None,
+            peer_name=peer_name if peer is not None else None,
             ratio=round(ours / peer, 3) if peer and metric.is_compared else None,
             runs=len(self.ours[metric]),
             unit=metric.unit,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import process
 from bench.certificate import Certificate
 from shared import terminal
 from shared.children import Child, Family
@@ -17,7 +17,6 @@ _PEER_BUILD = ROOT / ".build/bench-peers/grpc-cpp"
 _LOAD_SOURCES = ROOT / "scripts/lib/bench/load"
 _LOAD_BUILD = ROOT / ".build/bench-load-cpp"
 _START_SECONDS = 20.0
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -47,17 +46,11 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """What all its threads have used so far."""
-        # The program's name is in parentheses and may contain anything.
-        fields = Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(")")[2].split()
-        user, system = int(fields[11]), int(fields[12])
-        return (user + system) / _TICKS_PER_SECOND
+        return process.cpu_seconds(self.child.pid)
 
     def memory_bytes(self) -> int:
         """What is resident now."""
-        for line in Path(f"/proc/{self.child.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        raise RuntimeError(f"{self.child.name} has no resident memory; has it ended?")
+        return process.memory_bytes(self.child.pid)
 
     def stop(self) -> None:
         self.child.kill()

@@ -73,14 +73,16 @@ class Family:
         self.directory = directory
         self._children: list[Child] = []
 
-    def start(self, name: str, arguments: Sequence[str | Path], files: str | None = None) -> Child:
+    def start(
+        self, name: str, arguments: Sequence[str | Path], files: str | None = None, has_input: bool = False
+    ) -> Child:
         """Starts a program; what it prints goes to `<files>.out` and `<files>.log` in the directory."""
         output = self.directory / f"{files or name}.out"
         log = self.directory / f"{files or name}.log"
         with output.open("wb") as out, log.open("ab") as errors:
             process = subprocess.Popen(
                 [str(argument) for argument in arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
                 stdout=out,
                 stderr=errors,
                 # Ctrl-C reaches this program alone, which then ends the others in order.

@@ -1,0 +1,1 @@
+"""`scripts/bench xds`: thousands of sidecars on one control plane."""
