@@ -47,7 +47,8 @@ extension RoutePlan {
             Self.weighed(priorities[priority], percent: 100)
         }
         let merged = head.isEmpty ? [] : [head.sorted { $0.locality < $1.locality }]
-        let shifted = first.count > 1 ? [RouteReason.spillInWeights(loads: first.map { loads[$0] })] : []
+        let shifted =
+            first.count > 1 ? [RouteReason.spillInWeights(loads: first.map { loads[$0] })] : []
         return RoutePlan(priorities: merged + tail, reasons: reasons + shifted)
     }
 

@@ -33,7 +33,10 @@ package struct Nonce: Hashable, Sendable {
     }
 
     private static func number(_ digits: Substring.UTF8View) -> UInt64? {
-        guard (1...16).contains(digits.count) else { return nil }
+        // The one spelling that `text` has: no leading zero, sign or upper case.
+        guard (1...16).contains(digits.count), digits.count == 1 || digits.first != 0x30,
+            digits.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
+        else { return nil }
         return UInt64(Substring(digits), radix: 16)
     }
 }

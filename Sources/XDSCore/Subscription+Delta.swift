@@ -13,12 +13,12 @@ extension Subscription {
         guard hasStarted else {
             hasStarted = true
             receivedFirst(request, in: journal)
-            return .none
+            return request.nonce.isEmpty ? .none : .unmatched
         }
         let verdict = answered(request.nonce, error: request.error)
         unsubscribe(request.unsubscribe)
         subscribe(request.subscribe, in: journal)
-        return verdict
+        return verdict == .none && !request.nonce.isEmpty ? .unmatched : verdict
     }
 
     /// The first request says what the client has from an earlier stream.

@@ -49,6 +49,14 @@ package struct TypeURL: Hashable, Sendable {
     /// The types that have a static let, in the order in which they are sent.
     package static let standard: [Self] = Known.allCases.map { Self($0) }.sorted()
 
+    /// One of the types that have a static let.
+    package var isStandard: Bool {
+        switch kind {
+        case .known: true
+        case .other: false
+        }
+    }
+
     /// The text that goes on the wire.
     package var rawValue: String {
         switch kind {

@@ -151,7 +151,8 @@ extension IntegrationTests {
         }
 
         private static func isUnknownService(_ failure: String) -> Bool {
-            failure.hasPrefix("UNAVAILABLE: ") && failure.contains("no-such-service: does not exist")
+            failure.hasPrefix("UNAVAILABLE: ")
+                && failure.contains("no-such-service: does not exist")
         }
 
         private static let mesh = MeshText(hasThirdRegion: true)
@@ -163,7 +164,11 @@ extension IntegrationTests {
                 let control = try await fleet.startControlPlane(mesh: Self.mesh)
                 var workers: [String: Fleet.Worker] = [:]
                 for region in ["ap", "eu", "us"] {
-                    workers[region] = try await fleet.startWorker("\(region)-1", in: region, control)
+                    workers[region] = try await fleet.startWorker(
+                        "\(region)-1",
+                        in: region,
+                        control
+                    )
                 }
                 try await body(fleet, control, workers)
             }
