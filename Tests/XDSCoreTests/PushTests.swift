@@ -77,7 +77,9 @@ struct PushTests {
         #expect(Nonce(nonce.text) == nonce)
     }
 
-    @Test(arguments: ["1.2.00", "01.2.0", "+1.2.0", "1.2.A", "1.2", "1.2.3.4", "", "1..2", "-1.2.3"])
+    @Test(arguments: [
+        "1.2.00", "01.2.0", "+1.2.0", "1.2.A", "1.2", "1.2.3.4", "", "1..2", "-1.2.3",
+    ])
     func `only its own spelling of a nonce is read`(text: String) {
         #expect(Nonce(text) == nil)
     }

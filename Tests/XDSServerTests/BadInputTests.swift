@@ -113,7 +113,9 @@ import XDSServer
             var bad = try await DiscoveryPeer(pair, place, node: "bad")
             try await bad.request(subscribe: ["a"])
             let response = try await bad.next()
-            let made = ["7.7.7", "nonsense", "1.99999999999999999999.0", response.nonce + "0", "-1..2"]
+            let made = [
+                "7.7.7", "nonsense", "1.99999999999999999999.0", response.nonce + "0", "-1..2",
+            ]
             for nonce in made {
                 try await bad.request(nonce: nonce)
                 try await bad.request(nonce: nonce, error: "no")

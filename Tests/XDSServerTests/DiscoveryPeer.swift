@@ -107,7 +107,9 @@ struct DiscoveryPeer {
             let response = try await call.next()
             return Response(
                 nonce: response.nonce,
-                contents: response.resources.map { String(decoding: $0.resource.value, as: UTF8.self) },
+                contents: response.resources.map {
+                    String(decoding: $0.resource.value, as: UTF8.self)
+                },
                 absent: response.removedResources
             )
         case .stateOfTheWorld(let call):
