@@ -1,3 +1,4 @@
+import GRPC
 import Glibc
 import MeridianAPI
 import Primitives
@@ -46,6 +47,32 @@ extension IntegrationTests {
                 #expect(abs(divided.percent(in: "eu") - 80) <= 4, "\(divided.served)")
                 #expect(abs(divided.percent(in: "us") - 20) <= 4, "\(divided.served)")
                 #expect(all.failures == [:])
+            }
+        }
+
+        @Test func `a degraded region gives up as much as Envoy moves on`() async throws {
+            try await withThreeRegions { fleet, control, _ in
+                let sick = try await Self.registerSickWorker(with: control)
+                defer { sick.cancel() }
+                try await waitUntil("the worker to be sick", within: .seconds(30)) {
+                    try await control.admin.workers().contains { $0.state == "NOT_SERVING" }
+                }
+                let client = try await fleet.startProxylessClient(
+                    in: "eu",
+                    controls: [control.address]
+                )
+                try await client.waitUntilServed(by: ["eu", "us"])
+                let byGRPC = try await client.next(2_000)
+                let sidecar = try await fleet.startSidecar(in: "eu", control)
+                try await sidecar.admin.waitUntilRoutable(["eu": 1, "us": 1, "ap": 1])
+                let byEnvoy = await Load.of(2_000, through: sidecar.address)
+
+                // Half of eu serves, and 1.4 times as much of the traffic stays there.
+                for tally in [byGRPC, byEnvoy] {
+                    #expect(abs(tally.percent(in: "eu") - 70) <= 5, "\(tally)")
+                    #expect(abs(tally.percent(in: "us") - 30) <= 5, "\(tally)")
+                    #expect(tally.failures == [:])
+                }
             }
         }
 
@@ -153,6 +180,38 @@ extension IntegrationTests {
         private static func isUnknownService(_ failure: String) -> Bool {
             failure.hasPrefix("UNAVAILABLE: ")
                 && failure.contains("no-such-service: does not exist")
+        }
+
+        /// A worker in eu that says of itself that it can't serve, for as long as the call lasts.
+        private static func registerSickWorker(
+            with control: Fleet.ControlPlane
+        ) async throws -> ClientCall {
+            let address = try Ports.next()
+            let call = try await control.admin.client.open(
+                "/meridian.v1.WorkerRegistry/Register",
+                timeout: .seconds(120)
+            )
+            let registration = Meridian_V1_RegisterRequest.with {
+                $0.registration = .with {
+                    $0.workerID = "eu-sick"
+                    $0.service = "reports"
+                    $0.locality.region = "eu"
+                    $0.locality.zone = "eu-a"
+                    $0.address.host = address.host
+                    $0.address.port = UInt32(address.port)
+                    $0.capacity = 8
+                    $0.lease.seconds = 60
+                }
+            }
+            try await call.write(try GRPCFrame(registration))
+            let bytes = try #require(try await call.next())
+            let granted = try Meridian_V1_RegisterResponse(grpcMessage: bytes)
+            let heartbeat = Meridian_V1_RegisterRequest.with {
+                $0.heartbeat.epoch = granted.lease.epoch
+                $0.heartbeat.health = .notServing
+            }
+            try await call.write(try GRPCFrame(heartbeat))
+            return call
         }
 
         private static let mesh = MeshText(hasThirdRegion: true)
