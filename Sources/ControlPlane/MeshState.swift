@@ -126,7 +126,7 @@ extension MeshState.State {
         return views.compactMap { scope, view in
             guard translator.mesh.region(named: scope.region) != nil else { return nil }
             let changes = known.map {
-                ResourceChange.put(translator.assignment(of: $0, for: scope.region))
+                ResourceChange.put(translator.assignment(of: $0, for: scope))
             }
             return view.apply(changes) ? view : nil
         }

@@ -18,6 +18,10 @@ package typealias MessageBytes = ByteBuffer
 
 /// What happens on one call, told on its event loop; nothing here may block.
 package protocol InlineStreamHandler: AnyObject {
+    /// False holds back the client's next message, and in the end its window.
+    ///
+    /// It may be false only while the call is not writable: when it became so, it is asked again.
+    var wantsMessages: Bool { get }
     func received(_ message: MessageBytes) throws
     /// The client has half-closed.
     func receivedEnd() throws
@@ -25,6 +29,10 @@ package protocol InlineStreamHandler: AnyObject {
     func becameWritable()
     /// The call is over, however it ended; nothing follows.
     func closed()
+}
+
+extension InlineStreamHandler {
+    package var wantsMessages: Bool { true }
 }
 
 /// The methods of a server, found by path without making a string of it.

@@ -26,6 +26,7 @@ package final class ServerCall: CallWriter, @unchecked Sendable {
     /// The handler has returned or thrown: nobody is left to cancel.
     private var isHandlerDone = false
     private var inline: (any InlineStreamHandler)?
+    private var wasInlineToldOfEnd = false
     var writeGate = WriteGate()
     private var deadlineTimer: Scheduled<Void>?
 
@@ -353,14 +354,17 @@ extension ServerCall: HTTP2StreamDelegate {
     }
 
     private func deliverInline() throws {
-        guard let inline else { return }
-        while true {
+        while let inline, inline.wantsMessages {
             switch inbox.next() {
             case .message(let message, let bytes):
                 stream?.consume(bytes)
                 try inline.received(message)
             case .fail(let error): throw error
-            case .wait, .end: return
+            case .wait: return
+            case .end:
+                guard !wasInlineToldOfEnd else { return }
+                wasInlineToldOfEnd = true
+                return try inline.receivedEnd()
             }
         }
     }
@@ -369,7 +373,7 @@ extension ServerCall: HTTP2StreamDelegate {
         if case .ended = response { return }
         do {
             try inbox.ended()
-            try inline?.receivedEnd()
+            try deliverInline()
             try startUnary()
         } catch {
             fail(error)
@@ -422,6 +426,13 @@ extension ServerCall: HTTP2StreamDelegate {
     package func becameWritable() {
         inline?.becameWritable()
         writeGate.open()
+        if case .ended = response { return }
+        do {
+            try deliverInline()
+        } catch {
+            fail(error)
+            abandon(error)
+        }
     }
 
     package func closed(_ end: StreamEnd) {

@@ -51,6 +51,9 @@ package enum RouteReason: Hashable, Sendable {
     case notServing(WorkerID, Locality)
     /// Two workers claim one address; the other one is listed.
     case sameAddress(WorkerID, EndpointAddress, listed: WorkerID)
+    /// For clients that leave a priority only as a whole: these parts of the traffic, in percent by
+    /// priority, became weights inside priority 0.
+    case spillInWeights(loads: [Int])
     /// Nobody can serve the service at all.
     case nobodyServes
 }
@@ -81,6 +84,9 @@ extension RouteReason: CustomStringConvertible {
             "\(locality): worker \(worker) gets nothing, it says that it does not serve"
         case .sameAddress(let worker, let address, let listed):
             "worker \(worker) is left out, worker \(listed) has the same address \(address)"
+        case .spillInWeights(let loads):
+            "priorities 0 to \(loads.count - 1) are one for clients that do not over-provision, "
+                + "with \(loads.map { "\($0)" }.joined(separator: ", ")) percent"
         case .nobodyServes: "no worker serves, calls fail with UNAVAILABLE"
         }
     }

@@ -48,7 +48,7 @@ extension Envoy_Config_Core_V3_ConfigSource {
 
 extension Envoy_Config_Cluster_V3_LoadBalancingPolicy {
     /// Divides between localities by their weights, and inside a locality as `endpoints` says.
-    fileprivate static func localityWeights(over endpoints: Self) -> Self {
+    static func localityWeights(over endpoints: Self) -> Self {
         single(
             "envoy.load_balancing_policies.wrr_locality",
             Envoy_Extensions_LoadBalancingPolicies_WrrLocality_V3_WrrLocality.with {
@@ -59,7 +59,7 @@ extension Envoy_Config_Cluster_V3_LoadBalancingPolicy {
 
     /// By the utilization that workers report with their answers; evenly for those that report
     /// none.
-    fileprivate static var clientSideWeightedRoundRobin: Self {
+    static var clientSideWeightedRoundRobin: Self {
         typealias Policy =
             Envoy_Extensions_LoadBalancingPolicies_ClientSideWeightedRoundRobin_V3_ClientSideWeightedRoundRobin
         return single(
@@ -72,7 +72,7 @@ extension Envoy_Config_Cluster_V3_LoadBalancingPolicy {
         )
     }
 
-    private static func single(_ name: String, _ configuration: some Message) -> Self {
+    static func single(_ name: String, _ configuration: some Message) -> Self {
         .with {
             $0.policies = [
                 .with {

@@ -78,7 +78,7 @@ extension HTTPFilter {
         }
     }
 
-    fileprivate static var router: Self {
+    static var router: Self {
         .with {
             $0.name = "envoy.filters.http.router"
             $0.typedConfig = .init(packing: Envoy_Extensions_Filters_Http_Router_V3_Router())

@@ -9,6 +9,9 @@ extension Scope {
     /// A region that the mesh does not have is refused, as nothing could be near; the node tries
     /// again, and may succeed after the next mesh. An unknown zone is only dropped: zones decide
     /// nothing about routing yet, and so no node can make up views by making up zones.
+    ///
+    /// A node that names no role is a gRPC client if it says that it does not over-provision, as all
+    /// of gRPC's implementations do; so a bootstrap without our metadata is enough for them.
     package init(node: Envoy_Config_Core_V3_Node, mesh: Mesh) throws(InvalidNode) {
         var violations: [FieldViolation] = []
         let name = RegionName(node.locality.region)
@@ -24,7 +27,7 @@ extension Scope {
             )
         }
         let metadata = node.metadata.fields["meridian"]?.structValue.fields ?? [:]
-        var role = Role.sidecar
+        var role = node.spillsNothing ? Role.proxyless : .sidecar
         if let value = metadata["role"] {
             if let known = Role(rawValue: value.stringValue) {
                 role = known
@@ -62,6 +65,16 @@ extension Scope {
     /// A node's own words for a message, which must not grow with what the node sends.
     private static func shortened(_ text: String) -> String {
         text.count > 64 ? text.prefix(64) + "…" : text
+    }
+}
+
+extension Envoy_Config_Core_V3_Node {
+    /// The client gives a priority all its traffic until nobody there can be reached.
+    ///
+    /// Envoy moves a part of it on as soon as a part of the endpoints is unhealthy. Who doesn't says
+    /// so with this feature (gRFC A27), and needs weights that are shifted for it.
+    fileprivate var spillsNothing: Bool {
+        clientFeatures.contains("envoy.lb.does_not_support_overprovisioning")
     }
 }
 

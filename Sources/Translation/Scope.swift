@@ -1,3 +1,4 @@
+import Mesh
 package import Primitives
 
 /// What decides which resources a node gets.
@@ -9,6 +10,8 @@ package struct Scope: Hashable, Sendable {
     package enum Role: String, Hashable, Sendable, CaseIterable {
         /// Carries the calls of the client beside it.
         case sidecar
+        /// Is a gRPC client itself, which reads its routes and endpoints without an Envoy beside it.
+        case proxyless
     }
 
     package let region: RegionName
@@ -16,17 +19,23 @@ package struct Scope: Hashable, Sendable {
     package let zone: ZoneName
     package let role: Role
     /// Where the node's `egress` listener is bound.
+    ///
+    /// A proxyless client binds nothing. It has the default address here, so that no address makes
+    /// a scope of its own.
     package let listen: EndpointAddress
 
     package init(
         region: RegionName,
         zone: ZoneName = "",
         role: Role = .sidecar,
-        listen: EndpointAddress
+        listen: EndpointAddress = Mesh.defaultSidecarListenAddress
     ) {
         self.region = region
         self.zone = zone
         self.role = role
-        self.listen = listen
+        switch role {
+        case .sidecar: self.listen = listen
+        case .proxyless: self.listen = Mesh.defaultSidecarListenAddress
+        }
     }
 }

@@ -24,7 +24,15 @@ package struct Translator: Sendable {
     private var clusters: [EncodedResource]
     private var routes: EncodedResource
     private var listeners: [EndpointAddress: EncodedResource] = [:]
-    private var assignments: [ServiceName: [RegionName: EncodedResource]] = [:]
+    private var assignments: [ServiceName: [Consumer: EncodedResource]] = [:]
+    /// Made for the first client that asks: most meshes have none.
+    private var proxyless: ProxylessResources?
+
+    /// Whose assignments are equal.
+    private struct Consumer: Hashable {
+        let region: RegionName
+        let role: Scope.Role
+    }
 
     package init(
         mesh: Mesh,
@@ -48,6 +56,7 @@ package struct Translator: Sendable {
         clusters = Self.encodedClusters(of: mesh, revision)
         routes = Self.encodedRoutes(of: mesh, revision)
         assignments = [:]
+        proxyless = nil
     }
 
     /// Returns the services that the change matters to.
@@ -70,27 +79,30 @@ package struct Translator: Sendable {
 
     /// Everything that nodes of this scope get, sorted by type (in sending order) and name.
     package mutating func resources(for scope: Scope) -> [EncodedResource] {
+        let assignments = mesh.services.map(\.name).sorted().map { assignment(of: $0, for: scope) }
         switch scope.role {
         case .sidecar:
-            let assignments = mesh.services.map(\.name).sorted().map {
-                assignment(of: $0, for: scope.region)
-            }
             return clusters + assignments + [listener(at: scope.listen), routes]
+        case .proxyless:
+            let proxyless = self.proxyless ?? ProxylessResources(of: mesh, revision: revision)
+            self.proxyless = proxyless
+            return proxyless.clusters + assignments + proxyless.listeners + proxyless.routes
         }
     }
 
-    /// One service's endpoints as they are for consumers in `region`.
+    /// One service's endpoints as they are for consumers of this scope.
     ///
     /// All that has to be replaced in a view after `endpointsChanged` and `sharesChanged`.
     package mutating func assignment(
         of service: ServiceName,
-        for region: RegionName
+        for scope: Scope
     ) -> EncodedResource {
-        if let cached = assignments[service]?[region] { return cached }
+        let consumer = Consumer(region: scope.region, role: scope.role)
+        if let cached = assignments[service]?[consumer] { return cached }
         let encoded = EncodedResource(
             Envoy_Config_Endpoint_V3_ClusterLoadAssignment(
                 clusterName: service,
-                plan: routePlan(of: service, from: region)
+                plan: routePlan(of: service, for: scope)
             ),
             typeURL: .clusterLoadAssignment,
             name: ResourceName(service.rawValue),
@@ -98,20 +110,24 @@ package struct Translator: Sendable {
         )
         // Only regions of the mesh are kept, so that no node can fill the table with names of its
         // own.
-        if mesh.region(named: region) != nil, mesh.service(named: service) != nil {
-            assignments[service, default: [:]][region] = encoded
+        if mesh.region(named: scope.region) != nil, mesh.service(named: service) != nil {
+            assignments[service, default: [:]][consumer] = encoded
         }
         return encoded
     }
 
     /// The plan behind an assignment, with the reasons for it.
-    package func routePlan(of service: ServiceName, from region: RegionName) -> RoutePlan {
-        mesh.routePlan(
+    package func routePlan(of service: ServiceName, for scope: Scope) -> RoutePlan {
+        let plan = mesh.routePlan(
             of: service,
-            from: region,
+            from: scope.region,
             shares: shares,
             endpoints: endpointsByService[service] ?? []
         )
+        switch scope.role {
+        case .sidecar: return plan
+        case .proxyless: return plan.withoutOverprovisioning()
+        }
     }
 
     // MARK: -

@@ -48,6 +48,8 @@ package struct ADSStream: ~Copyable {
         case acknowledged(TypeURL, Nonce, Version)
         /// The client refused a response; for logs and metrics. The state is in `status`.
         case rejected(TypeURL, Nonce, Version, ErrorDetail)
+        /// The nonce of a request answers nothing that is out; for metrics.
+        case ignoredNonce(TypeURL)
         /// What has to be known of the client on its next stream is this now.
         case remember(TypeURL, ClientMemory)
         /// The client has not answered for long; `neverAsked` goes with what it was sent, and it never
@@ -233,7 +235,8 @@ extension ADSStream {
     ) {
         let typeURL = subscriptions[index].typeURL
         switch verdict {
-        case .none, .stale: break
+        case .none: break
+        case .stale, .unmatched: actions.append(.ignoredNonce(typeURL))
         case .acknowledged(let nonce, let version):
             actions.append(.acknowledged(typeURL, nonce, version))
         case .rejected(let nonce, let version, let error):

@@ -33,7 +33,9 @@ package struct Nonce: Hashable, Sendable {
                 part += 1
                 digits = 0
             } else {
-                guard digits < 16, let digit = Self.digit(byte) else { return nil }
+                // The one spelling that `text` has: no leading zero, sign or upper case.
+                guard digits < 16, digits != 1 || numbers.2 != 0, let digit = Self.digit(byte)
+                else { return nil }
                 numbers.2 = numbers.2 << 4 | digit
                 digits += 1
             }
@@ -53,7 +55,6 @@ package struct Nonce: Hashable, Sendable {
     private static func digit(_ byte: UInt8) -> UInt64? {
         switch byte {
         case 0x30...0x39: UInt64(byte - 0x30)
-        case 0x41...0x46: UInt64(byte - 0x41 + 10)
         case 0x61...0x66: UInt64(byte - 0x61 + 10)
         default: nil
         }

@@ -13,19 +13,21 @@ extension Subscription {
         guard hasStarted else {
             hasStarted = true
             receivedFirst(request, in: journal)
-            return .none
+            return request.nonce.isEmpty ? .none : .unmatched
         }
         let verdict = answered(Nonce(request.nonce), error: request.error)
         unsubscribe(request.unsubscribe)
         subscribe(request.subscribe, in: journal)
-        return verdict
+        return verdict == .none && !request.nonce.isEmpty ? .unmatched : verdict
     }
 
     /// The client accepted a response, and says nothing more: what `received` does with such a request.
     ///
     /// Nil when that takes a whole request, as the first of its type does.
     mutating func acknowledged(_ nonce: Nonce) -> Verdict? {
-        hasStarted ? answered(nonce, error: nil) : nil
+        guard hasStarted else { return nil }
+        let verdict = answered(nonce, error: nil)
+        return verdict == .none ? .unmatched : verdict
     }
 
     /// The first request says what the client has from an earlier stream.

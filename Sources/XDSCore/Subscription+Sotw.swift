@@ -15,14 +15,14 @@ extension Subscription {
         guard hasStarted else {
             hasStarted = true
             receivedFirst(request, requested, isForAll: isForAll, in: journal)
-            return .none
+            return request.nonce.isEmpty ? .none : .unmatched
         }
         // The client will send its names again with its answer to the response that crossed this request.
         if let lastNonce, Nonce(request.nonce) != lastNonce { return .stale }
 
         let verdict = answered(Nonce(request.nonce), error: request.error)
         let added = NameSet(sorted: requested.sorted.filter { !names.contains($0) })
-        if verdict == .none, !typeURL.isFullStateInSotw, requested == names {
+        if verdict == .none, request.error == nil, !typeURL.isFullStateInSotw, requested == names {
             // The same again without an answer in it: Envoy put a changed cluster into warming and asks for
             // its endpoints so. It names all, and doesn't say which it misses.
             owed = names
@@ -35,6 +35,8 @@ extension Subscription {
         }
         isWildcard = isForAll
         pruneToSubscribedNames()
+        // Nothing was sent yet that the nonce could be of.
+        if lastNonce == nil, !request.nonce.isEmpty { return .unmatched }
         return verdict
     }
 

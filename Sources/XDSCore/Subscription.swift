@@ -97,6 +97,8 @@ package struct Subscription: Sendable {
     package enum Verdict: Equatable, Sendable {
         /// Answers no response, or one that was answered before.
         case none
+        /// The nonce is of no response that is out, such as another stream's; the rest of it counts.
+        case unmatched
         case acknowledged(Nonce, Version)
         case rejected(Nonce, Version, ErrorDetail)
         /// State of the world: an answer to an older response, so all of the request is out of date.

@@ -71,6 +71,14 @@ package struct TypeURL: Hashable, Sendable {
         standard.firstIndex(of: Self(known)) ?? 0
     }
 
+    /// One of the types that have a static let.
+    package var isStandard: Bool {
+        switch kind {
+        case .known: true
+        case .other: false
+        }
+    }
+
     /// The text that goes on the wire.
     package var rawValue: String {
         switch kind {

@@ -7,6 +7,8 @@ package struct DiscoveryConfiguration: Sendable {
     package var maximumStreamsPerNode: Int
     /// Waits for confirmations that one stream keeps; the oldest of more runs to its deadline.
     package var maximumPendingConfirmationsPerStream: Int
+    /// Lines in the log about responses that one stream refused; further ones are counted only.
+    package var maximumLoggedRefusalsPerStream: Int
     /// How often it is looked whether a time to live has to be renewed.
     ///
     /// Each is renewed three times in its span, so spans below three of these are cut short.
@@ -22,6 +24,7 @@ package struct DiscoveryConfiguration: Sendable {
         streamLimits: StreamLimits = StreamLimits(),
         maximumStreamsPerNode: Int = 2_000,
         maximumPendingConfirmationsPerStream: Int = 64,
+        maximumLoggedRefusalsPerStream: Int = 100,
         heartbeatTick: Duration = .milliseconds(500),
         maximumRememberedNodes: Int = 10_000,
         watchdogInterval: Duration = .seconds(5)
@@ -29,6 +32,7 @@ package struct DiscoveryConfiguration: Sendable {
         self.streamLimits = streamLimits
         self.maximumStreamsPerNode = maximumStreamsPerNode
         self.maximumPendingConfirmationsPerStream = maximumPendingConfirmationsPerStream
+        self.maximumLoggedRefusalsPerStream = maximumLoggedRefusalsPerStream
         self.heartbeatTick = heartbeatTick
         self.maximumRememberedNodes = maximumRememberedNodes
         self.watchdogInterval = watchdogInterval

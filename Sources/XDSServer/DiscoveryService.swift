@@ -32,6 +32,7 @@ package final class DiscoveryService: Service {
     let configuration: DiscoveryConfiguration
     let frames = FrameCache()
     let tally = DiscoveryTally()
+    let oddities = OddityTally()
     let logger: Logger
     let directory: StreamDirectory
     let memories: NodeMemories
@@ -61,6 +62,7 @@ package final class DiscoveryService: Service {
     /// Counters by metric name.
     package var counters: [String: UInt64] {
         tally.values.merging(["xds_streams": UInt64(directory.count)]) { first, _ in first }
+            .merging(oddities.values) { first, _ in first }
     }
 
     /// Renews times to live and keeps watch until the service group shuts down, and then ends every

@@ -12,6 +12,7 @@ final class DiscoveryStream: InlineStreamHandler {
     private var node: Envoy_Config_Core_V3_Node?
     private var view: PublishedView?
     private let connectedAt = ContinuousClock.now
+    private var loggedRefusals = 0
     /// Who waits for the client to accept what was published until then; the oldest first.
     private var confirmations: [(snapshot: View, confirmation: Confirmation)] = []
 
@@ -31,11 +32,13 @@ final class DiscoveryStream: InlineStreamHandler {
         switch machine.variant {
         case .delta:
             if try acknowledge(message) { return }
-            let incoming = try IncomingRequest<DeltaRequest>(message)
+            let incoming = try decoded(message, IncomingRequest<DeltaRequest>.init)
+            noteType(incoming.request.typeURL)
             let view = try view(for: incoming.node)
             try perform(machine.received(incoming.request, in: view.current))
         case .stateOfTheWorld:
-            let incoming = try IncomingRequest<SotwRequest>(message)
+            let incoming = try decoded(message, IncomingRequest<SotwRequest>.init)
+            noteType(incoming.request.typeURL)
             let view = try view(for: incoming.node)
             try perform(machine.received(incoming.request, in: view.current))
         }
@@ -57,14 +60,34 @@ final class DiscoveryStream: InlineStreamHandler {
         return true
     }
 
+    /// Counts what is no protobuf.
+    private func decoded<Request>(
+        _ message: MessageBytes,
+        _ decode: (MessageBytes) throws -> IncomingRequest<Request>
+    ) throws -> IncomingRequest<Request> {
+        do {
+            return try decode(message)
+        } catch {
+            service.oddities.count(.malformed)
+            throw error
+        }
+    }
+
+    private func noteType(_ typeURL: TypeURL) {
+        // On a stream of one type it may be left out.
+        if !typeURL.isStandard, !typeURL.rawValue.isEmpty { service.oddities.count(.unknownType) }
+    }
+
     func receivedEnd() {
         call.finish(.ok)
     }
 
-    func becameWritable() {
-        // Every response waits for the client's ACK, so a slow client holds back the next one by
-        // itself.
-    }
+    /// Who reads no answers gets no more of them: each request may ask for much more than it says.
+    ///
+    /// What is not asked for waits for the client's ACK, so a slow client holds it back by itself.
+    var wantsMessages: Bool { call.isWritable }
+
+    func becameWritable() {}
 
     func closed() {
         view?.remove(self, from: call.eventLoop)
@@ -120,6 +143,7 @@ final class DiscoveryStream: InlineStreamHandler {
         confirmations.removeAll { $0.confirmation.isOver }
         if confirmations.count >= service.configuration.maximumPendingConfirmationsPerStream {
             confirmations.removeFirst()
+            service.oddities.count(.droppedConfirmation)
         }
         confirmations.append((view.current, confirmation))
     }
@@ -142,6 +166,7 @@ final class DiscoveryStream: InlineStreamHandler {
     private func view(for node: Envoy_Config_Core_V3_Node?) throws -> PublishedView {
         if let view { return view }
         guard let node, !node.id.isEmpty else {
+            service.oddities.count(.refusedNode)
             throw GRPCError(
                 .invalidArgument,
                 "node.id: expected in the first request of the stream"
@@ -151,9 +176,11 @@ final class DiscoveryStream: InlineStreamHandler {
         do {
             view = try service.viewOf(node)
         } catch {
+            service.oddities.count(.refusedNode)
             throw error.status
         }
         guard service.directory.identify(self, as: node.id, view) else {
+            service.oddities.count(.refusedNode)
             let limit = service.configuration.maximumStreamsPerNode
             throw GRPCError(.resourceExhausted, "maximumStreamsPerNode is \(limit)")
         }
@@ -185,6 +212,8 @@ final class DiscoveryStream: InlineStreamHandler {
             case .rejected(let type, _, let version, let error):
                 service.tally.rejected()
                 logRefusal(type, version, error)
+            case .ignoredNonce:
+                service.oddities.count(.ignoredNonce)
             case .remember(let type, let memory):
                 if let node { service.memories.remember(memory, of: node.id, type) }
             case .overdue(let type, let neverAsked):
@@ -205,6 +234,9 @@ final class DiscoveryStream: InlineStreamHandler {
     }
 
     private func logRefusal(_ type: TypeURL, _ version: Version, _ error: ErrorDetail) {
+        // A client may refuse as fast as it asks; `xds_nacks` and CSDS go on.
+        guard loggedRefusals < service.configuration.maximumLoggedRefusalsPerStream else { return }
+        loggedRefusals += 1
         let refused = machine.status.first { $0.typeURL == type }?.rejections ?? []
         let origins = Set(refused.flatMap { $0.rejection.origin?.objects ?? [] }).sorted()
         service.logger.warning(

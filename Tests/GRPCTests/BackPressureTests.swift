@@ -132,6 +132,27 @@ struct BackPressureTests {
         )
     }
 
+    @Test func `an inline handler that wants no messages gets them and the end later`() async throws
+    {
+        let served = Counter()
+        try await Loopback.run(
+            methods: { methods in
+                EchoMethods.register(in: &methods)
+                methods.add("test.Flood", "Hold", .inlineStreaming { InlineHold($0, served) })
+            },
+            body: { loopback in
+                let call = try await loopback.client.open("/test.Flood/Hold")
+                for _ in 0..<100 { try await call.write("go") }
+                await call.finishWriting()
+                let stopped = try await settledValue(served, loopback)
+                var read = 0
+                while let answer = try await call.next() { read += answer.readableBytes + 5 }
+                #expect(stopped <= Self.boundBytes)
+                #expect(read == 100 * Self.chunkBytes)
+            }
+        )
+    }
+
     @Test func `fifty streams that nobody reads do not stop a call`() async throws {
         let written = Counter()
         try await Loopback.run(
@@ -151,6 +172,28 @@ struct BackPressureTests {
                 #expect(answer.value == "echo x")
             }
         )
+    }
+
+    /// Answers each message with a chunk, and takes the next one when that has left.
+    private final class InlineHold: InlineStreamHandler {
+        private let call: ServerCall
+        private let served: Counter
+
+        init(_ call: ServerCall, _ served: Counter) {
+            self.call = call
+            self.served = served
+        }
+
+        var wantsMessages: Bool { call.isWritable }
+
+        func received(_ message: MessageBytes) throws {
+            call.send(BackPressureTests.chunk)
+            served.bytes.wrappingAdd(BackPressureTests.chunkBytes, ordering: .relaxed)
+        }
+
+        func receivedEnd() throws { call.finish(.ok) }
+        func becameWritable() {}
+        func closed() {}
     }
 
     private final class InlineFlood: InlineStreamHandler {

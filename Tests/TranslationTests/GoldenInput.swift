@@ -29,8 +29,9 @@ struct GoldenInput {
                     Scope(
                         region: $0.required("region", .identifier()),
                         zone: $0.required("zone", .identifier()),
-                        listen: EndpointAddress($0.required("listen", .text))
-                            ?? EndpointAddress(host: "", port: 0)
+                        role: $0.value("role", .choice(), default: .sidecar),
+                        listen: EndpointAddress($0.value("listen", .text, default: ""))
+                            ?? Mesh.defaultSidecarListenAddress
                     )
                 },
                 fields.mappings("shares") { entry in

@@ -16,7 +16,7 @@ import XDSCore
     @Test(
         arguments: [
             "nearest-first", "shares", "share-region-down", "degraded", "no-workers",
-            "two-services",
+            "two-services", "proxyless-nearest-first", "proxyless-shares", "proxyless-degraded",
         ]
     )
     func `a mesh is translated as its golden file says`(_ name: String) throws {
@@ -37,7 +37,7 @@ import XDSCore
         let directory = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "Golden/in")
         let inputs = try FileManager.default.contentsOfDirectory(atPath: directory.path)
-        #expect(inputs.count == 6)
+        #expect(inputs.count == 9)
     }
 
     /// Pretty JSON with sorted keys: the resources by type and name, and the reasons for each
@@ -58,7 +58,7 @@ import XDSCore
         var reasons: [String: Any] = [:]
         for service in input.mesh.services {
             reasons[service.name.rawValue] =
-                translator.routePlan(of: service.name, from: input.scope.region).reasons
+                translator.routePlan(of: service.name, for: input.scope).reasons
                 .map(\.description)
         }
         let data = try JSONSerialization.data(
@@ -90,6 +90,7 @@ import XDSCore
         Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self,
         Envoy_Extensions_LoadBalancingPolicies_ClientSideWeightedRoundRobin_V3_ClientSideWeightedRoundRobin
             .self,
+        Envoy_Extensions_LoadBalancingPolicies_RoundRobin_V3_RoundRobin.self,
         Envoy_Extensions_LoadBalancingPolicies_WrrLocality_V3_WrrLocality.self,
         Envoy_Extensions_Retry_Host_PreviousHosts_V3_PreviousHostsPredicate.self,
         Envoy_Extensions_Retry_Priority_PreviousPriorities_V3_PreviousPrioritiesConfig.self,

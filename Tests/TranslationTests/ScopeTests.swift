@@ -21,6 +21,26 @@ import Translation
         #expect(scope.listen == Self.mesh.sidecarListenAddress)
     }
 
+    @Test func `a node that does not over-provision is a gRPC client unless it says otherwise`()
+        throws
+    {
+        var node = Self.node(metadata: nil)
+        node.clientFeatures = ["envoy.lb.does_not_support_overprovisioning"]
+        let grpc = try Scope(node: node, mesh: Self.mesh)
+        #expect(grpc == Scope(region: "eu", zone: "eu-a", role: .proxyless))
+        var named = Self.node(metadata: ["role": "sidecar"])
+        named.clientFeatures = node.clientFeatures
+        #expect(try Scope(node: named, mesh: Self.mesh).role == .sidecar)
+    }
+
+    @Test func `a gRPC client's listen address makes no scope`() throws {
+        let scope = try Scope(
+            node: Self.node(metadata: ["role": "proxyless", "listen": "127.0.0.9:1"]),
+            mesh: Self.mesh
+        )
+        #expect(scope == Scope(region: "eu", zone: "eu-a", role: .proxyless))
+    }
+
     @Test func `an unknown zone makes no scope of its own`() throws {
         let scope = try Scope(node: Self.node(zone: "eu-x", metadata: nil), mesh: Self.mesh)
         #expect(scope.zone == "")
@@ -37,7 +57,8 @@ import Translation
         #expect(
             error?.violations.map(\.description) == [
                 "node.locality.region: unknown region \"\(long.prefix(64))…\", expected one of eu",
-                "node.metadata.meridian.role: unknown role \"king\", expected one of sidecar",
+                "node.metadata.meridian.role: unknown role \"king\", "
+                    + "expected one of sidecar, proxyless",
                 "node.metadata.meridian.listen: \"here:1\" is no listen address, "
                     + "expected an IP address and a port, such as 127.0.0.1:15001",
             ]

@@ -51,7 +51,7 @@ import XDSCore
 
     @Test func `a service without workers has an empty assignment`() throws {
         var translator = Translator(mesh: Self.mesh())
-        let encoded = translator.assignment(of: "reports", for: "eu")
+        let encoded = translator.assignment(of: "reports", for: Self.scope())
         let assignment = try Envoy_Config_Endpoint_V3_ClusterLoadAssignment(
             serializedBytes: encoded.bytes
         )
@@ -115,6 +115,40 @@ import XDSCore
         #expect(Self.changed(eu, other) == ["lds/egress"])
     }
 
+    @Test func `a gRPC client gets what it asks for by the service's name`() {
+        var translator = Translator(mesh: Self.mesh(), revision: 7)
+        let resources = translator.resources(for: Self.grpc)
+        let references = resources.map(\.reference)
+        #expect(
+            references.map(\.description) == [
+                "cds/orders", "cds/reports", "eds/orders", "eds/reports",
+                "lds/orders", "lds/reports", "rds/orders", "rds/reports",
+            ]
+        )
+        #expect(references == Set(references).sorted())
+        #expect(resources.allSatisfy { $0.origin?.revision == 7 })
+        translator.meshChanged(to: Self.mesh(timeout: .seconds(4)), revision: 8)
+        let changed = Self.changed(resources, translator.resources(for: Self.grpc))
+        #expect(changed == ["rds/reports"])
+    }
+
+    @Test func `only gRPC's clients have weights for what Envoy spills`() {
+        let degraded = [
+            Self.worker(), Self.worker(host: "127.0.0.2", health: .notServing), Self.worker("us"),
+        ]
+        var translator = Translator(mesh: Self.mesh(), endpoints: ["reports": degraded])
+        let envoy = translator.routePlan(of: "reports", for: Self.scope())
+        let grpc = translator.routePlan(of: "reports", for: Self.grpc)
+        #expect(envoy.priorities.map { $0.flatMap(\.endpoints).count } == [2, 1])
+        #expect(grpc.priorities.map { $0.flatMap(\.endpoints).count } == [2])
+        let assignments = [Self.scope(), Self.grpc].map {
+            translator.assignment(of: "reports", for: $0)
+        }
+        #expect(assignments[0] != assignments[1])
+        // Both are kept beside each other.
+        #expect(assignments[0] == translator.assignment(of: "reports", for: Self.scope()))
+    }
+
     @Test func `a fresh translator gives the same bytes`() {
         let endpoints: [ServiceName: [Endpoint]] = [
             "reports": [Self.worker("us"), Self.worker("eu")]
@@ -162,6 +196,8 @@ import XDSCore
         Scope(region: region, listen: EndpointAddress(host: "127.0.0.1", port: port))
     }
 
+    private static let grpc = Scope(region: "eu", role: .proxyless)
+
     private static func mesh(timeout: Duration = .seconds(3), attempts: Int = 3) -> Mesh {
         Mesh(
             name: "test",
@@ -179,12 +215,17 @@ import XDSCore
         )
     }
 
-    private static func worker(_ region: RegionName = "eu") -> Endpoint {
+    private static func worker(
+        _ region: RegionName = "eu",
+        host: String = "127.0.0.1",
+        health: Endpoint.Health = .serving
+    ) -> Endpoint {
         Endpoint(
             workerID: WorkerID("w-\(region)"),
-            address: EndpointAddress(host: "127.0.0.1", port: region == "eu" ? 9001 : 9002),
+            address: EndpointAddress(host: host, port: region == "eu" ? 9001 : 9002),
             locality: Locality(region: region, zone: "a"),
-            capacity: 8
+            capacity: 8,
+            health: health
         )
     }
 }

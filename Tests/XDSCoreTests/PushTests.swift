@@ -77,6 +77,13 @@ struct PushTests {
         #expect(Nonce(nonce.text) == nonce)
     }
 
+    @Test(arguments: [
+        "1.2.00", "01.2.0", "+1.2.0", "1.2.A", "1.2", "1.2.3.4", "", "1..2", "-1.2.3",
+    ])
+    func `only its own spelling of a nonce is read`(text: String) {
+        #expect(Nonce(text) == nil)
+    }
+
     @Test func `equal content has an equal version on another replica`() {
         let one = TestStream(view: .sample("cds a 1, cds b 1", id: 1))
         let other = TestStream(view: View.sample("cds b 0", id: 9).with("cds b 1, cds a 1"))

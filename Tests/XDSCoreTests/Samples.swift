@@ -251,7 +251,7 @@ final class TestStream {
                 memories[type] = memory
             case .overdue(let type, let neverAsked):
                 overdue.append("\(type.shortName) \(neverAsked.map(\.description))")
-            case .acknowledged, .rejected:
+            case .acknowledged, .rejected, .ignoredNonce:
                 break
             }
         }

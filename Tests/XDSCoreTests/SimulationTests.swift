@@ -156,7 +156,8 @@ private struct Simulation: ~Copyable {
                 checkOrder(of: push)
                 toClient.append(push)
             case .violation(let violation): problems.append(violation.message)
-            case .acknowledged, .rejected, .companionsBelongElsewhere, .overdue: break
+            case .acknowledged, .rejected, .ignoredNonce, .companionsBelongElsewhere, .overdue:
+                break
             case .remember(let type, let memory): memories[type] = memory
             }
         }

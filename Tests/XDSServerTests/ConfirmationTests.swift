@@ -46,4 +46,29 @@ import XDSServer
             #expect(result == (1, 2))
         }
     }
+
+    @Test func `of more waits than the bound one runs to its deadline`() async throws {
+        let configuration = DiscoveryConfiguration(maximumPendingConfirmationsPerStream: 2)
+        try await DiscoveryPair.with([resource(.cluster, "a")], configuration: configuration) {
+            pair in
+            let stream = try await pair.openDelta()
+            try await stream.subscribe(.cluster)
+            let response = try await stream.next()
+            let results = await withTaskGroup { group in
+                for _ in 1...3 {
+                    group.addTask {
+                        // Long enough for all three to be there before one of them is over.
+                        await pair.service.waitUntilConfirmed(cap: .seconds(15)).confirmed
+                    }
+                }
+                // The third one pushes the first one out.
+                let isDropped = try? await pair.reaches("xds_confirmations_dropped", 1)
+                #expect(isDropped == true)
+                try? await stream.ack(response)
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(results == [1, 1, 0])
+            #expect(pair.counter("xds_confirmations_dropped") == 1)
+        }
+    }
 }

@@ -21,18 +21,27 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 _TIMEOUT_SECONDS = 10.0
 
 
-def report(target: str, reflecting: str, name: str, customer: str) -> dict[str, Any]:
+def message_classes(reflecting: str) -> tuple[Any, Any]:
+    """The request and the response of GenerateReport."""
     with grpc.insecure_channel(reflecting) as channel:
         pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
         service = pool.FindServiceByName("meridian.v1.ReportService")
         method = service.FindMethodByName("GenerateReport")
-        request_class, response_class = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+        return GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+
+
+def generate_report(channel: grpc.Channel, request_class: Any, response_class: Any) -> grpc.UnaryUnaryMultiCallable:
+    return channel.unary_unary(
+        "/meridian.v1.ReportService/GenerateReport",
+        request_serializer=request_class.SerializeToString,
+        response_deserializer=response_class.FromString,
+    )
+
+
+def report(target: str, reflecting: str, name: str, customer: str) -> dict[str, Any]:
+    request_class, response_class = message_classes(reflecting)
     with grpc.insecure_channel(target) as channel:
-        call = channel.unary_unary(
-            f"/{service.full_name}/{method.name}",
-            request_serializer=request_class.SerializeToString,
-            response_deserializer=response_class.FromString,
-        )
+        call = generate_report(channel, request_class, response_class)
         request = request_class(report=name, parameters={"customer": customer})
         try:
             response = call(request, timeout=_TIMEOUT_SECONDS)
