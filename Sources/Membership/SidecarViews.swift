@@ -45,7 +45,7 @@ package struct SidecarViews: Sendable {
 
     private let maximumSidecars: Int
     private var views: [NodeID: View] = [:]
-    /// The views that count, added up. An endpoint that nobody sees is not in it.
+    /// The views that count, added up; an endpoint that nobody sees is not in it.
     private var counts: [EndpointAddress: Count] = [:]
 
     /// - Parameter maximumSidecars: reports of more are not counted.
