@@ -118,7 +118,7 @@ let package = Package(
         library(
             "Registry",
             [
-                "GRPC", "Membership", "MeridianAPI", "Primitives", "Store", lifecycle, logging,
+                "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Primitives", "Store", lifecycle, logging,
                 nioCore, protobuf,
             ]
         ),

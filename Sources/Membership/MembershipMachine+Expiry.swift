@@ -21,26 +21,44 @@ package enum MembershipEvent: Hashable, Sendable {
 extension MembershipMachine {
     // MARK: The end of a stream
 
+    /// How a registration stream ended.
+    package enum StreamEndCause: Hashable, Sendable {
+        /// Its worker ended it, on a connection that lives.
+        case closed
+        /// The connection broke: what happens when a process dies.
+        case connectionLost
+        /// We gave the connection up, because of silence or of a rule.
+        case givenUp
+    }
+
     /// A registration stream is over, and the worker may be gone with it.
     ///
-    /// - A stream that its worker closed, or whose connection was reset, is proof: the endpoint goes at once, also
-    ///   while its region is held.
-    /// - A stream that we gave up (`isProof` false) proves nothing: the lease decides.
-    /// - After we were stopped, or did not hear the worker for longer than its lease, workers end streams because *we*
-    ///   did not answer. For one more lease the endpoint stays and waits for the new registration.
+    /// - A worker that ends its stream while its lease runs wants to go: the endpoint goes at once. After its lease it
+    ///   has merely given up this stream, as it was stopped itself or cut off, and is on its way back.
+    /// - A broken connection is proof of a death: the endpoint goes at once, also while its region is held.
+    /// - A stream that we gave up proves nothing.
+    /// - Nothing is proved either after we were stopped, or did not hear the worker for longer than its lease: workers
+    ///   then end streams and connections because *we* did not answer.
+    ///
+    /// Where nothing is proved the lease decides, and the endpoint stays for the worker's new registration.
     ///
     /// Nothing follows for a stream that holds no registration: it was fenced, refused or told that it may stop.
     /// The shell doesn't report streams that it ends itself because the control plane stops; their workers go on.
     package mutating func streamEnded(
         _ stream: StreamID,
-        isProof: Bool,
+        _ cause: StreamEndCause,
         now: MonotonicInstant
     ) -> [Instruction] {
         noticeOwnSilence(now: now)
         guard let slot = table.slot(of: stream) else { return [] }
-        if table.leases[slot].reportedHealth != nil,
-            !isProof || now < table.leases[slot].unsettledUntil
-        {
+        let lease = table.leases[slot]
+        let isProof =
+            switch cause {
+            case .closed: lease.deadline > now
+            case .connectionLost: true
+            case .givenUp: false
+            }
+        if lease.reportedHealth != nil, !isProof || now < lease.unsettledUntil {
             table.loseStream(slot)
             return []
         }

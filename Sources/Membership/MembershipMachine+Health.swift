@@ -73,3 +73,29 @@ extension MembershipMachine {
         return !rule(of: service).isExceeded(by: failing, of: failing + answering)
     }
 }
+
+extension MembershipMachine {
+    /// A worker that the control plane asks for its health.
+    package struct ProbeTarget: Hashable, Sendable {
+        package let worker: WorkerID
+        package let epoch: Epoch
+        package let address: EndpointAddress
+        package let policy: ProbePolicy
+    }
+
+    /// The listed workers of services that are probed, in no particular order; none when no service is.
+    package var probeTargets: [ProbeTarget] {
+        rules.directory.probes.flatMap { service, policy in
+            table.slots(of: service).compactMap { slot in
+                guard table.leases[slot].reportedHealth != nil else { return nil }
+                let registration = table.registration(slot)
+                return ProbeTarget(
+                    worker: registration.workerID,
+                    epoch: table.leases[slot].epoch,
+                    address: registration.address,
+                    policy: policy
+                )
+            }
+        }
+    }
+}

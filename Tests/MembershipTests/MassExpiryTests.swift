@@ -159,7 +159,7 @@ import Testing
         region.run(until: 10)
         region.deaf = true
         region.run(until: 20)
-        let instructions = region.machine.streamEnded(2, isProof: true, now: region.now)
+        let instructions = region.machine.streamEnded(2, .connectionLost, now: region.now)
         #expect(
             instructions == [
                 .forget("w2", 2),
@@ -174,9 +174,20 @@ import Testing
         region.run(until: 10)
         region.deaf = true
         region.run(until: 20)
-        let instructions = region.machine.streamEnded(2, isProof: false, now: region.now)
+        let instructions = region.machine.streamEnded(2, .givenUp, now: region.now)
         #expect(instructions.isEmpty)
         #expect(region.machine.heldCount == 6)
+    }
+
+    @Test func `a held worker that ends its stream itself is on its way back`() {
+        var region = Region(of: 6)
+        region.run(until: 10)
+        region.deaf = true
+        region.run(until: 20)
+        let ended = region.machine.streamEnded(2, .closed, now: region.now)
+        let back = region.machine.grant(.sample("w2", port: 2), stream: 102, at: region.now)
+        #expect(ended.isEmpty)
+        #expect(back.instructions == [.save(.sample("w2", port: 2, epoch: 7))])
     }
 
     @Test func `a held worker that registers anew is held no more`() {
@@ -272,7 +283,7 @@ import Testing
         region.run(until: 10)
         region.now = .seconds(20)
         // Read before the timer fires: the machine has to notice by itself.
-        let ended = region.machine.streamEnded(1, isProof: true, now: region.now)
+        let ended = region.machine.streamEnded(1, .connectionLost, now: region.now)
         let kept = region.machine.endpoints(of: "reports").map(\.workerID)
         let back = region.machine.grant(.sample("w1", port: 1), stream: 101, at: .seconds(21))
         #expect(ended.isEmpty)
@@ -284,7 +295,7 @@ import Testing
         var region = Region(of: 2)
         region.run(until: 10)
         region.now = .seconds(20)
-        _ = region.machine.streamEnded(1, isProof: true, now: region.now)
+        _ = region.machine.streamEnded(1, .connectionLost, now: region.now)
         region.die("w1")
         region.run(until: 25.3)
         #expect(region.withdrawn.keys.sorted() == ["w1"])
@@ -303,7 +314,7 @@ import Testing
         _ = machine.grant(stream: 1)
         // The lease has run out and nobody has looked yet, as when a network comes back.
         let late = machine.beat(1, 1, at: .seconds(6))
-        let ended = machine.streamEnded(1, isProof: true, now: .seconds(6))
+        let ended = machine.streamEnded(1, .connectionLost, now: .seconds(6))
         let statuses = machine.workers(now: .seconds(6))
         let lapsed = machine.expire(now: .seconds(11))
         #expect(late == .renewed)

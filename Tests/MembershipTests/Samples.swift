@@ -81,7 +81,7 @@ extension MembershipMachine {
 
     /// A stream that its worker has closed.
     mutating func streamEnded(_ stream: StreamID) -> [Instruction] {
-        streamEnded(stream, isProof: true, now: .seconds(0))
+        streamEnded(stream, .closed, now: .seconds(0))
     }
 
     mutating func beat(

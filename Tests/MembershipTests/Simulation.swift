@@ -52,8 +52,7 @@ struct Simulation: ~Copyable {
         enum Content {
             case register
             case heartbeat(Epoch)
-            /// Closed by the worker, or its connection was reset.
-            case end
+            case end(MembershipMachine.StreamEndCause)
         }
 
         let process: Int
@@ -152,7 +151,9 @@ struct Simulation: ~Copyable {
         guard processes[index].isAlive(now) else { return }
         // The kernel closes the connection; a cut network keeps that from the control plane.
         if let stream = processes[index].stream {
-            toControl.append(Message(process: index, stream: stream, content: .end))
+            toControl.append(
+                Message(process: index, stream: stream, content: .end(.connectionLost))
+            )
         }
         processes[index].stream = nil
         processes[index].epoch = nil
@@ -279,9 +280,9 @@ struct Simulation: ~Copyable {
             case .fenced: answer(message, .lost(mayReturn: true))
             case .unknown: expect(false, "epoch \(epoch) was granted and is unknown")
             }
-        case .end:
+        case .end(let cause):
             follow(
-                machine.streamEnded(message.stream, isProof: true, now: clock),
+                machine.streamEnded(message.stream, cause, now: clock),
                 isProcess: nil
             )
         }
@@ -350,7 +351,7 @@ struct Simulation: ~Copyable {
         case .heartbeat(let stream, let epoch):
             toControl.append(Message(process: index, stream: stream, content: .heartbeat(epoch)))
         case .giveUp(let stream):
-            toControl.append(Message(process: index, stream: stream, content: .end))
+            toControl.append(Message(process: index, stream: stream, content: .end(.closed)))
         }
     }
 

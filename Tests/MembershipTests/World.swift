@@ -128,7 +128,7 @@ struct World: ~Copyable {
     }
 
     private mutating func streamEnds(_ stream: Int) {
-        let instructions = machine.streamEnded(streams[stream].id, isProof: true, now: now)
+        let instructions = machine.streamEnded(streams[stream].id, .closed, now: now)
         expect(
             !streams[stream].isOver || instructions.isEmpty,
             "the end of a stream that was over did something"
