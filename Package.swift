@@ -192,6 +192,10 @@ let package = Package(
         ),
         program("interop-client", ["GRPC", "Interop", "Primitives", argumentParser, nioPosix]),
         program("bench-load", ["GRPC", "Primitives", argumentParser, nioPosix]),
+        program(
+            "bench-registry",
+            ["GRPC", "MeridianAPI", "Primitives", argumentParser, nioPosix, protobuf]
+        ),
 
         // Tests.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),

@@ -70,7 +70,7 @@ struct ProbeSchedule {
 
     private var entries: [WorkerID: Entry] = [:]
 
-    /// Who is to be asked now, the longest due first. Who is no target any more is forgotten.
+    /// Who is to be asked now, the longest due first; who is no target any more is forgotten.
     mutating func due(
         _ targets: [MembershipMachine.ProbeTarget],
         now: ContinuousClock.Instant,
