@@ -118,7 +118,8 @@ let package = Package(
         library(
             "Registry",
             [
-                "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Primitives", "Store", lifecycle, logging,
+                "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Primitives", "Store", lifecycle,
+                logging,
                 nioCore, protobuf,
             ]
         ),

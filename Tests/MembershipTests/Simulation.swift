@@ -195,7 +195,7 @@ struct Simulation: ~Copyable {
             published = [:]
             follow(
                 machine.restored(Array(store.values), highestEpoch: storedHighest, now: clock),
-                isProcess: nil
+                isRegistration: false
             )
             excusedUntil = now + Self.lease + .seconds(15)
             nextTick = now
@@ -227,7 +227,7 @@ struct Simulation: ~Copyable {
             case .released: excusedUntil = max(excusedUntil, now + Self.lease)
             }
         }
-        follow(tick.instructions, isProcess: nil)
+        follow(tick.instructions, isRegistration: false)
     }
 
     private mutating func readMessages() {
@@ -255,7 +255,7 @@ struct Simulation: ~Copyable {
                 newestEpoch[process.worker] = grant.epoch
                 processes[message.process].heardAt = now
                 note("\(process.worker)/\(message.process) has epoch \(grant.epoch)")
-                follow(grant.instructions, isProcess: message.process)
+                follow(grant.instructions, isRegistration: true)
                 answer(message, .granted(grant.epoch))
             case .refused(let refusal):
                 expect(refusal.kind == .taken, "\(process.worker) was refused: \(refusal)")
@@ -283,7 +283,7 @@ struct Simulation: ~Copyable {
         case .end(let cause):
             follow(
                 machine.streamEnded(message.stream, cause, now: clock),
-                isProcess: nil
+                isRegistration: false
             )
         }
     }
@@ -296,7 +296,7 @@ struct Simulation: ~Copyable {
         }
     }
 
-    private mutating func follow(_ instructions: [Instruction], isProcess: Int?) {
+    private mutating func follow(_ instructions: [Instruction], isRegistration: Bool) {
         for instruction in instructions {
             switch instruction {
             case .save(let stored):
@@ -309,7 +309,7 @@ struct Simulation: ~Copyable {
                 note("\(endpoint.workerID) is out")
                 published[endpoint.workerID] = nil
                 counts["withdrawals", default: 0] += 1
-                checkWithdrawal(of: endpoint.workerID, isReplaced: isProcess != nil)
+                checkWithdrawal(of: endpoint.workerID, isReplaced: isRegistration)
             case .fence(let stream, let fence):
                 let index = processes.firstIndex { $0.stream == stream }
                 guard let index else { continue }

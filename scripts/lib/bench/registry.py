@@ -66,7 +66,7 @@ def main() -> int:
     found: list[Row] = []
     try:
         cores = Cores.choose()
-        allow_sockets(25_000)
+        allow_sockets(12_000)
         for name in options.case or list(CASES):
             found += _run(CASES[name], control, client, cores, seconds)
     except (Unsuitable, Unready, Failed) as error:
