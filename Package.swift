@@ -119,7 +119,8 @@ let package = Package(
         library(
             "Registry",
             [
-                "GRPC", "Membership", "MeridianAPI", "Primitives", "Store", lifecycle, logging,
+                "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Primitives", "Store", lifecycle,
+                logging,
                 nioCore, protobuf,
             ]
         ),
@@ -196,6 +197,10 @@ let package = Package(
         program(
             "bench-xds",
             ["CEpoll", "CNghttp2", "EnvoyAPI", "MeridianAPI", argumentParser, protobuf]
+        ),
+        program(
+            "bench-registry",
+            ["GRPC", "MeridianAPI", "Primitives", argumentParser, nioPosix, protobuf]
         ),
 
         // Tests.

@@ -33,6 +33,10 @@ struct AdminService<Storage: Store>: Sendable {
             let proxies = await discovery.proxies()
             return .with { $0.proxies = proxies.map { Meridian_V1_Proxy($0) } }
         }
+        methods.unary(Self.name, "ConfirmExpiry") {
+            (request: Meridian_V1_ConfirmExpiryRequest, _) in
+            try await operators.confirmExpiry(request)
+        }
         methods.unary(Self.name, "GetCounters") {
             (_: Meridian_V1_GetCountersRequest, _) -> Meridian_V1_GetCountersResponse in
             .with { $0.counters = counters() }

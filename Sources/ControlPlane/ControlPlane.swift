@@ -98,13 +98,15 @@ package struct ControlPlane: Sendable {
         )
         counters.add { server.counters }
         counters.add { discovery.counters }
+        counters.add { registry.counters.values }
+        let prober = HealthProber(registry: registry, group: MultiThreadedEventLoopGroup.singleton)
         let address = try await server.start()
         health.set(.serving)
         onReady(address)
         // The last one is shut down first: the registry ends its streams before the server could
         // break them, so that no worker is taken for dead.
         let services = ServiceGroup(
-            services: [server, health, discovery, registry],
+            services: [server, health, discovery, prober, registry],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

@@ -43,7 +43,9 @@ final class MeshState: Sendable {
             regions: Dictionary(
                 uniqueKeysWithValues: mesh.regions.map { ($0.name, Set($0.zones)) }
             ),
-            services: Dictionary(uniqueKeysWithValues: mesh.services.map { ($0.name, $0.lease) })
+            services: Dictionary(uniqueKeysWithValues: mesh.services.map { ($0.name, $0.lease) }),
+            massExpiry: mesh.massExpiryRules,
+            probes: mesh.probePolicies
         )
     }
 

@@ -10,8 +10,8 @@ import YAML
 /// What operators change: each change is checked, stored, and only then takes effect.
 actor Operator<Storage: Store> {
     private let store: Storage
-    private let state: MeshState
-    private let registry: WorkerRegistry<Storage>
+    let state: MeshState
+    let registry: WorkerRegistry<Storage>
     private let logger: Logger
     private var current: (fileName: String, yaml: String, revision: Revision)
 

@@ -36,6 +36,13 @@ package final class HealthService: Service {
         for watcher in watchers { watcher.yield() }
     }
 
+    /// Whether the server as a whole was last said to be serving.
+    package var isServing: Bool {
+        state.withLock { state in
+            if case .serving = state.statuses[""] { true } else { false }
+        }
+    }
+
     package func run() async throws {
         try await gracefulShutdown()
         let watchers = state.withLock { state in

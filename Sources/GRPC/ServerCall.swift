@@ -58,6 +58,8 @@ package final class ServerCall: CallWriter, @unchecked Sendable {
     package internal(set) var startTime = NIODeadline.uptimeNanoseconds(0)
     /// What the call has carried so far.
     package private(set) var traffic = CallTraffic()
+    /// How the call's stream ended, once it has.
+    package private(set) var streamEnd: StreamEnd?
     /// So many of the server's interceptors know of the call and are to hear of its end.
     var startedInterceptors = 0
 
@@ -437,6 +439,7 @@ extension ServerCall: HTTP2StreamDelegate {
 
     package func closed(_ end: StreamEnd) {
         stream = nil
+        streamEnd = end
         stopTimer()
         // Without a handler the request's headers never came in full, and no call was started.
         if case .ended = response {} else if handler != nil { core.counters.callEnded(.cancelled) }

@@ -498,7 +498,7 @@ package final class HTTP2Connection: ChannelInboundHandler {
             executor.batch { setNeedsFlush() }
         case .close:
             counters.keepaliveTimedOut()
-            close(reason: "the peer did not answer a keepalive PING")
+            close(reason: StreamEnd.keepaliveReason)
         }
     }
 }

@@ -57,3 +57,20 @@ package enum StreamEnd: Hashable, Sendable {
     /// ended or drains. Safe to send again.
     case unsent
 }
+
+extension StreamEnd {
+    /// Why a connection is closed whose peer is silent.
+    static let keepaliveReason = "the peer did not answer a keepalive PING"
+
+    private static let ourReasons = Set(
+        EndingRule.allCases.map { $0.text.description } + [keepaliveReason]
+    )
+
+    /// We ended the connection, by a rule or because it was silent; that says little of the peer.
+    package var isOurDoing: Bool {
+        switch self {
+        case .connectionLost(let reason): Self.ourReasons.contains(reason)
+        case .finished, .reset, .unprocessed, .unsent: false
+        }
+    }
+}

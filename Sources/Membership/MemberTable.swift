@@ -22,15 +22,27 @@ struct LeaseState: BitwiseCopyable, Sendable {
     }
 
     let epoch: Epoch
-    /// Nil for a restored registration whose worker has not been heard of yet.
-    let stream: StreamID?
+    /// Nil while nobody knows where the worker is: it was restored and has not been heard of yet, or
+    /// its stream ended in a way that proves nothing.
+    var stream: StreamID?
     let durationNanoseconds: Int64
+    /// When the worker last gave a sign of life; when it was restored, if it has given none.
+    var heardAt: MonotonicInstant
     var deadline: MonotonicInstant
+    /// Until then the end of the stream proves nothing.
+    ///
+    /// The worker had been unheard for longer than its lease, so it may have given the stream up for
+    /// that reason alone, and be on its way back with a new one.
+    var unsettledUntil = MonotonicInstant(nanoseconds: .min)
     var standing: Standing
+    /// The lease has run out, and `MassExpiryGuard` does not believe it.
+    var isHeld = false
+    /// The worker's service and region, as a number of `MassExpiryGuard`; -1 in a slot that is free.
+    var cohort: Int32 = -1
     var load = WorkerLoad()
 
-    /// What proxies are told; nil when the endpoint is not listed.
-    var listedHealth: MemberHealth? {
+    /// What the worker says itself; nil when the endpoint is not listed.
+    var reportedHealth: MemberHealth? {
         switch standing {
         case .serving: .serving
         case .notServing: .notServing
@@ -41,8 +53,33 @@ struct LeaseState: BitwiseCopyable, Sendable {
 
     /// Gives the lease its full length from `now` on.
     mutating func renew(now: MonotonicInstant) {
+        if deadline < now { unsettledUntil = now.advanced(byNanoseconds: durationNanoseconds) }
+        heardAt = max(heardAt, now)
         // Two shells may read the clock in one order and get here in the other: a deadline never moves back.
         deadline = max(deadline, now.advanced(byNanoseconds: durationNanoseconds))
+    }
+
+    /// How long the worker has given no sign.
+    func silence(now: MonotonicInstant) -> Int64 { now.nanoseconds - heardAt.nanoseconds }
+
+    /// A worker sends a heartbeat in every third of its lease, so half of it without one is not the
+    /// network's jitter any more.
+    func isSilent(now: MonotonicInstant) -> Bool { silence(now: now) > durationNanoseconds / 2 }
+}
+
+/// What others than the worker itself have found of it.
+struct FoundHealth: Hashable, BitwiseCopyable, Sendable {
+    var probe = ProbeState()
+    var sidecars = SidecarViews.Count()
+    var isEjected = false
+
+    /// The verdict over all sources: who says of itself that it can't serve is believed, and who
+    /// says that it can is believed only as long as nobody has found otherwise.
+    func verdict(over reported: MemberHealth) -> MemberHealth {
+        switch reported {
+        case .draining, .notServing: reported
+        case .serving: probe.verdict == .failing || isEjected ? .notServing : .serving
+        }
     }
 }
 
@@ -52,6 +89,7 @@ struct LeaseState: BitwiseCopyable, Sendable {
 struct MemberTable: Sendable {
     private(set) var bySlot: [Registration?] = []
     private(set) var leases: [LeaseState] = []
+    private(set) var found: [FoundHealth] = []
     private var free: [Int] = []
     private var byWorker: [WorkerID: Int] = [:]
     private var byAddress: [EndpointAddress: Int] = [:]
@@ -82,13 +120,15 @@ struct MemberTable: Sendable {
 
     /// The endpoint of a slot, if it is listed.
     func endpoint(_ slot: Int) -> MemberEndpoint? {
-        leases[slot].listedHealth.map { MemberEndpoint(registration(slot), health: $0) }
+        leases[slot].reportedHealth.map {
+            MemberEndpoint(registration(slot), health: found[slot].verdict(over: $0))
+        }
     }
 
     /// What the store should hold of a slot; nothing once the endpoint is out for good.
     func stored(_ slot: Int) -> StoredRegistration? {
         let lease = leases[slot]
-        return lease.listedHealth.map {
+        return lease.reportedHealth.map {
             StoredRegistration(registration: registration(slot), epoch: lease.epoch, health: $0)
         }
     }
@@ -100,10 +140,12 @@ struct MemberTable: Sendable {
             slot = reused
             bySlot[slot] = registration
             leases[slot] = lease
+            found[slot] = FoundHealth()
         } else {
             slot = bySlot.count
             bySlot.append(registration)
             leases.append(lease)
+            found.append(FoundHealth())
         }
         let displaced = byWorker.updateValue(slot, forKey: registration.workerID)
         let neighbour = byAddress.updateValue(slot, forKey: registration.address)
@@ -126,13 +168,36 @@ struct MemberTable: Sendable {
         if byService[registration.service]?.isEmpty == true {
             byService[registration.service] = nil
         }
-        deadlines.remove(slot)
+        if !leases[slot].isHeld { deadlines.remove(slot) }
+        leases[slot].cohort = -1
         bySlot[slot] = nil
         free.append(slot)
     }
 
     mutating func update(_ slot: Int, _ change: (inout LeaseState) -> Void) {
         change(&leases[slot])
+    }
+
+    mutating func updateFound(_ slot: Int, _ change: (inout FoundHealth) -> Void) {
+        change(&found[slot])
+    }
+
+    /// The stream is gone, and the registration stays.
+    mutating func loseStream(_ slot: Int) {
+        if let stream = leases[slot].stream { byStream[stream] = nil }
+        leases[slot].stream = nil
+    }
+
+    /// The lease has run out and stays; only a renewal or a release gives it a deadline again.
+    mutating func hold(_ slot: Int) {
+        deadlines.remove(slot)
+        leases[slot].isHeld = true
+    }
+
+    /// The lease counts again.
+    mutating func release(_ slot: Int) {
+        leases[slot].isHeld = false
+        deadlines.set(slot, to: leases[slot].deadline)
     }
 
     /// Not later than the earliest deadline; earlier than it after renewals, which leave the queue alone.

@@ -13,11 +13,17 @@ extension MembershipMachine {
     package func workers(now: MonotonicInstant) -> [MemberStatus] {
         table.slots.map { slot in
             let lease = table.leases[slot]
+            let found = table.found[slot]
+            let reported = lease.reportedHealth ?? .draining
             return MemberStatus(
                 registration: table.registration(slot),
                 epoch: lease.epoch,
-                health: lease.listedHealth ?? .draining,
-                isWithdrawn: lease.listedHealth == nil,
+                health: found.verdict(over: reported),
+                reported: reported,
+                probe: found.probe,
+                sidecars: found.sidecars,
+                isHeld: lease.isHeld,
+                isWithdrawn: lease.reportedHealth == nil,
                 isAwaitingReturn: lease.stream == nil,
                 load: lease.load,
                 leaseRemaining: max(.zero, now.duration(to: lease.deadline))
@@ -25,4 +31,7 @@ extension MembershipMachine {
         }
         .sorted { $0.registration.workerID < $1.registration.workerID }
     }
+
+    /// Leases that have run out and are held.
+    package var heldCount: Int { table.slots.count { table.leases[$0].isHeld } }
 }

@@ -4,16 +4,23 @@ package import Primitives
 ///
 /// Events in, instructions out; the shell owns the streams, the store and the timer. What always holds:
 /// - A worker has at most one live epoch, and epochs only grow, also over restarts.
-/// - An address has at most one live endpoint. The worker that registered there last has it: a TCP port has one
-///   listener, so the newer claim is the true one, and the older process is gone or about to learn that it is.
+/// - An address has at most one live endpoint. A worker that speaks keeps it against another one's claim. One that has
+///   been silent for half its lease, or has lost its stream, makes way: a TCP port has one listener, so by then the
+///   newer claim is the true one.
 /// - A stream whose registration ended can't bring the endpoint back. Only a new registration can.
 /// - A lease ends when `expire` ends it. A heartbeat that arrives late, but first, renews: nothing has been withdrawn
 ///   and nobody else has taken the place, and a control plane that was stopped for a while must not punish workers
 ///   whose heartbeats waited in its socket buffers.
+/// - Leases that run out together are not believed at once (`MassExpiryGuard`).
 package struct MembershipMachine: ~Copyable, Sendable {
-    private let limits: MembershipLimits
-    private var rules: RegistrationRules
-    private(set) var table = MemberTable()
+    let limits: MembershipLimits
+    private(set) var rules: RegistrationRules
+    // The setters of these are for the files beside this one.
+    var table = MemberTable()
+    var massExpiry = MassExpiryGuard()
+    var lastTick: MonotonicInstant?
+    var events: [MembershipEvent] = []
+    private var registrationRate: RegistrationRate<WorkerID>
     /// The largest epoch that was ever granted, here or before the restart.
     ///
     /// The shell stores it with each `save`,
@@ -23,6 +30,10 @@ package struct MembershipMachine: ~Copyable, Sendable {
     package init(directory: MeshDirectory, limits: MembershipLimits) {
         self.limits = limits
         self.rules = RegistrationRules(directory: directory, limits: limits)
+        self.registrationRate = RegistrationRate(
+            limits.registrationsOfWorker,
+            maximumKeys: limits.maximumTrackedRates
+        )
     }
 
     // MARK: The life of the control plane
@@ -62,15 +73,13 @@ package struct MembershipMachine: ~Copyable, Sendable {
                 continue
             }
             let lease = registration.lease + limits.restoreGrace
-            table.insert(
+            insert(
                 registration,
-                LeaseState(
-                    epoch: item.epoch,
-                    stream: nil,
-                    durationNanoseconds: registration.lease.wholeNanoseconds,
-                    deadline: now.advanced(by: lease),
-                    standing: Self.standing(item.health)
-                )
+                stream: nil,
+                epoch: item.epoch,
+                deadline: now.advanced(by: lease),
+                standing: Self.standing(item.health),
+                now: now
             )
             published.append(.publish(MemberEndpoint(registration, health: item.health)))
         }
@@ -98,8 +107,9 @@ package struct MembershipMachine: ~Copyable, Sendable {
 
     /// The first message of a stream arrived.
     ///
-    /// An older registration of the same worker is superseded, wherever its stream is; so is another worker's at the
-    /// same address. An endpoint that looks the same as before is not published again.
+    /// An older registration of the same worker is superseded, wherever its stream is. Another worker's at the same
+    /// address is too, if nothing has been heard of that one for half of its lease; else the claim is refused.
+    /// An endpoint that looks the same as before is not published again.
     package mutating func register(
         _ request: RegistrationRequest,
         stream: StreamID,
@@ -117,6 +127,10 @@ package struct MembershipMachine: ~Copyable, Sendable {
         let predecessor = table.slot(of: registration.workerID)
         let neighbour = table.slot(at: registration.address).flatMap {
             $0 == predecessor ? nil : $0
+        }
+        noticeOwnSilence(now: now)
+        if let refusal = refusal(of: registration, neighbour: neighbour, now: now) {
+            return .refused(refusal)
         }
         guard predecessor != nil || neighbour != nil || table.count < limits.maximumRegistrations
         else {
@@ -139,6 +153,30 @@ package struct MembershipMachine: ~Copyable, Sendable {
                 )
             )
         )
+    }
+
+    /// Who claims what a live worker has, or claims too often.
+    private mutating func refusal(
+        of registration: Registration,
+        neighbour: Int?,
+        now: MonotonicInstant
+    ) -> Refusal? {
+        let worker = registration.workerID
+        guard registrationRate.allows(worker, now: now) else {
+            let reason =
+                "\(worker) registers too often, expected at most \(limits.registrationsOfWorker)"
+            return Refusal("registration.worker_id", reason, kind: .exhausted)
+        }
+        guard let neighbour else { return nil }
+        let lease = table.leases[neighbour]
+        switch lease.standing {
+        case .withdrawn: return nil
+        case .serving, .notServing, .draining: break
+        }
+        guard lease.stream != nil, !lease.isSilent(now: now) else { return nil }
+        let holder = table.registration(neighbour).workerID
+        let reason = "\(registration.address) belongs to \(holder), whose lease is live"
+        return Refusal("registration.address", reason, kind: .taken)
     }
 
     private mutating func replace(
@@ -176,17 +214,35 @@ package struct MembershipMachine: ~Copyable, Sendable {
         store.append(.save(stored))
         if !isUnchanged { configuration.append(.publish(endpoint)) }
         let duration = registration.lease.wholeNanoseconds
-        table.insert(
+        insert(
             registration,
-            LeaseState(
-                epoch: highestEpoch,
-                stream: stream,
-                durationNanoseconds: duration,
-                deadline: now.advanced(byNanoseconds: duration),
-                standing: .serving
-            )
+            stream: stream,
+            epoch: highestEpoch,
+            deadline: now.advanced(byNanoseconds: duration),
+            standing: .serving,
+            now: now
         )
         return store + configuration + fences
+    }
+
+    private mutating func insert(
+        _ registration: Registration,
+        stream: StreamID?,
+        epoch: Epoch,
+        deadline: MonotonicInstant,
+        standing: LeaseState.Standing,
+        now: MonotonicInstant
+    ) {
+        let lease = LeaseState(
+            epoch: epoch,
+            stream: stream,
+            durationNanoseconds: registration.lease.wholeNanoseconds,
+            heardAt: now,
+            deadline: deadline,
+            standing: standing,
+            cohort: Int32(massExpiry.joined(registration, now: now))
+        )
+        table.insert(registration, lease)
     }
 
     // MARK: Heartbeats
@@ -220,7 +276,9 @@ package struct MembershipMachine: ~Copyable, Sendable {
             return wasGranted(epoch) ? .fenced : .unknown
         }
         var changed = false
+        var wasHeld = false
         table.update(slot) { lease in
+            wasHeld = lease.isHeld
             lease.renew(now: now)
             lease.load = load
             switch (lease.standing, isServing) {
@@ -237,6 +295,7 @@ package struct MembershipMachine: ~Copyable, Sendable {
                 break
             }
         }
+        if wasHeld { table.release(slot) }
         return changed ? .renewedWithChange(announcement(of: slot)) : .renewed
     }
 
@@ -267,6 +326,7 @@ package struct MembershipMachine: ~Copyable, Sendable {
             return wasGranted(epoch) ? .fenced : .unknown
         }
         table.update(slot) { $0.renew(now: now) }
+        if table.leases[slot].isHeld { table.release(slot) }
         switch table.leases[slot].standing {
         case .serving, .notServing:
             table.update(slot) { $0.standing = .draining }
@@ -293,8 +353,9 @@ package struct MembershipMachine: ~Copyable, Sendable {
         // The store forgets it now: a control plane that restarts here must not list the endpoint again.
         let instructions: [Instruction] = [.forget(worker, epoch), .withdraw(endpoint)]
         if table.leases[slot].stream == nil {
-            table.remove(slot)
+            remove(slot)
         } else {
+            if table.leases[slot].isHeld { table.release(slot) }
             table.update(slot) { $0.standing = .withdrawn }
         }
         return .withdraw(instructions)
@@ -318,57 +379,20 @@ package struct MembershipMachine: ~Copyable, Sendable {
         guard let slot = table.slot(of: worker), table.leases[slot].epoch == epoch,
             table.leases[slot].standing == .withdrawn, let stream = table.leases[slot].stream
         else { return .ignoreStale }
-        table.remove(slot)
+        remove(slot)
         return .mayStop(stream)
-    }
-
-    // MARK: Ends
-
-    /// A worker ended its stream, or its connection broke: the endpoint goes at once.
-    ///
-    /// Nothing follows for a stream that holds no registration: it was fenced, refused or told that it may stop.
-    /// The shell doesn't report streams that it ends itself because the control plane stops; their workers go on.
-    package mutating func streamEnded(_ stream: StreamID) -> [Instruction] {
-        guard let slot = table.slot(of: stream) else { return [] }
-        let end = end(slot, .leaseExpired)
-        return end.store + end.withdrawn.map { .withdraw($0) }
-    }
-
-    /// When `expire` should be called next; nil while nobody is registered.
-    ///
-    /// Rounded up to the granularity, so that one wake-up serves many leases. Renewals may have moved the leases on
-    /// since: then `expire` returns nothing, and the next deadline is a later one.
-    package var nextDeadline: MonotonicInstant? {
-        guard let deadline = table.earliestDeadline else { return nil }
-        let step = max(1, limits.expiryGranularity.wholeNanoseconds)
-        let remainder = deadline.nanoseconds % step
-        return remainder == 0 ? deadline : deadline.advanced(byNanoseconds: step - remainder)
-    }
-
-    /// Ends the leases that have run out, the earliest first.
-    package mutating func expire(now: MonotonicInstant) -> [Instruction] {
-        var store: [Instruction] = []
-        var configuration: [Instruction] = []
-        var fences: [Instruction] = []
-        while let slot = table.nextLapsed(now: now) {
-            let end = end(slot, .leaseExpired)
-            store += end.store
-            configuration += end.withdrawn.map { .withdraw($0) }
-            fences += end.fences
-        }
-        return store + configuration + fences
     }
 
     // MARK: Shared steps
 
-    private struct End {
+    struct End {
         var store: [Instruction] = []
         var withdrawn: [MemberEndpoint] = []
         var fences: [Instruction] = []
     }
 
     /// Removes a registration and says what has to follow from it.
-    private mutating func end(_ slot: Int, _ reason: Fence.Reason) -> End {
+    mutating func end(_ slot: Int, _ reason: Fence.Reason) -> End {
         let lease = table.leases[slot]
         let workerID = table.registration(slot).workerID
         var end = End()
@@ -381,8 +405,13 @@ package struct MembershipMachine: ~Copyable, Sendable {
                 .fence(stream, Fence(workerID: workerID, epoch: lease.epoch, reason: reason))
             ]
         }
-        table.remove(slot)
+        remove(slot)
         return end
+    }
+
+    mutating func remove(_ slot: Int) {
+        massExpiry.left(Int(table.leases[slot].cohort))
+        table.remove(slot)
     }
 
     private func announcement(of slot: Int) -> [Instruction] {

@@ -8,12 +8,20 @@ package struct MeshDirectory: Hashable, Sendable {
     package var regions: [RegionName: Set<ZoneName>]
     /// The lease that each service's workers get when they ask for none.
     package var services: [ServiceName: Duration]
+    /// The services whose mass expiries are judged by a rule of their own.
+    package var massExpiry: [ServiceName: MassExpiryRule]
+    /// The services whose workers the control plane asks for their health.
+    package var probes: [ServiceName: ProbePolicy]
 
     package init(
         regions: [RegionName: Set<ZoneName>] = [:],
-        services: [ServiceName: Duration] = [:]
+        services: [ServiceName: Duration] = [:],
+        massExpiry: [ServiceName: MassExpiryRule] = [:],
+        probes: [ServiceName: ProbePolicy] = [:]
     ) {
         self.regions = regions
         self.services = services
+        self.massExpiry = massExpiry
+        self.probes = probes
     }
 }

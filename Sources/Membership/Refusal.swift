@@ -6,6 +6,8 @@ package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         case invalid
         /// The registration is fine, but a limit of the control plane is reached.
         case exhausted
+        /// Another live worker has what the registration claims; it may be free later.
+        case taken
     }
 
     package let kind: Kind

@@ -13,6 +13,7 @@ package struct RegistrationRequest: Hashable, Sendable {
     package var capacity: UInt32
     /// The lease that the worker would like; nil means the service's default.
     package var lease: Duration?
+    package var labels: [String: String]
 
     package init(
         workerID: String,
@@ -24,7 +25,8 @@ package struct RegistrationRequest: Hashable, Sendable {
         host: String,
         port: UInt32,
         capacity: UInt32,
-        lease: Duration?
+        lease: Duration?,
+        labels: [String: String] = [:]
     ) {
         self.workerID = workerID
         self.service = service
@@ -36,6 +38,7 @@ package struct RegistrationRequest: Hashable, Sendable {
         self.port = port
         self.capacity = capacity
         self.lease = lease
+        self.labels = labels
     }
 }
 
@@ -50,6 +53,8 @@ package struct Registration: Hashable, Sendable {
     package let capacity: Int
     /// How long the registration lives without a sign of its worker.
     package let lease: Duration
+    /// What operators call their workers by; nothing here depends on them.
+    package let labels: [String: String]
 
     /// For the registrations that come back from the store; what workers send goes through `RegistrationRules`.
     package init(
@@ -59,7 +64,8 @@ package struct Registration: Hashable, Sendable {
         locality: Locality,
         address: EndpointAddress,
         capacity: Int,
-        lease: Duration
+        lease: Duration,
+        labels: [String: String] = [:]
     ) {
         self.workerID = workerID
         self.service = service
@@ -68,6 +74,7 @@ package struct Registration: Hashable, Sendable {
         self.address = address
         self.capacity = capacity
         self.lease = lease
+        self.labels = labels
     }
 }
 
@@ -139,10 +146,18 @@ package struct MemberEndpoint: Hashable, Sendable {
 package struct MemberStatus: Hashable, Sendable {
     package let registration: Registration
     package let epoch: Epoch
+    /// What proxies are told: the verdict over all that follows.
     package let health: MemberHealth
+    /// What the worker says itself.
+    package let reported: MemberHealth
+    package let probe: ProbeState
+    package let sidecars: SidecarViews.Count
+    /// The lease has lapsed together with too many others to be believed; the endpoint stays.
+    package let isHeld: Bool
     /// The endpoint is out already; its proxies have not all confirmed yet.
     package let isWithdrawn: Bool
-    /// The registration came from the store, and its worker has not been heard of since.
+    /// No stream: the registration came from the store, or its stream ended in a way that proves
+    /// nothing, and its worker has not been heard of since.
     package let isAwaitingReturn: Bool
     package let load: WorkerLoad
     /// Zero when the lease has run out and `expire` has not been called yet.

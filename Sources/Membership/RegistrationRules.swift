@@ -26,8 +26,38 @@ package struct RegistrationRules: Hashable, Sendable {
             locality: try checkedLocality(request),
             address: try checkedAddress(request),
             capacity: try checkedCapacity(request.capacity),
-            lease: try checkedLease(request.lease, default: defaultLease)
+            lease: try checkedLease(request.lease, default: defaultLease),
+            labels: try checkedLabels(request.labels)
         )
+    }
+
+    private func checkedLabels(_ labels: [String: String]) throws(Refusal) -> [String: String] {
+        let field = "registration.labels"
+        guard labels.count <= limits.maximumLabels else {
+            throw Refusal(
+                field,
+                "expected at most \(limits.maximumLabels) labels, came \(labels.count)"
+            )
+        }
+        let bytes = labels.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+        guard bytes <= limits.maximumLabelBytes else {
+            throw Refusal(
+                field,
+                "expected at most \(limits.maximumLabelBytes) bytes of names and values, "
+                    + "came \(bytes)"
+            )
+        }
+        // Sorted, so that the same request is always refused for the same label.
+        for (name, value) in labels.sorted(by: { $0.key < $1.key }) {
+            try checkName(name, field: field)
+            guard value.utf8.allSatisfy(Self.isPrintable) else {
+                throw Refusal(
+                    "\(field)[\"\(name)\"]",
+                    "expected printable ASCII without blanks"
+                )
+            }
+        }
+        return labels
     }
 
     private func checkedLocality(_ request: RegistrationRequest) throws(Refusal) -> Locality {

@@ -150,7 +150,8 @@ package nonisolated struct Meridian_V1_Worker: @unchecked Sendable {
     set {_uniqueStorage()._epoch = newValue}
   }
 
-  /// SERVING, NOT_SERVING or DRAINING.
+  /// The verdict: SERVING, NOT_SERVING, DRAINING or WITHDRAWN, or SUSPECT for one whose lease ran out together with too
+  /// many others and who stays where it is.
   package var state: String {
     get {_storage._state}
     set {_uniqueStorage()._state = newValue}
@@ -171,11 +172,62 @@ package nonisolated struct Meridian_V1_Worker: @unchecked Sendable {
     set {_uniqueStorage()._leaseRemainingMilliseconds = newValue}
   }
 
+  /// What the worker says of itself: SERVING, NOT_SERVING or DRAINING.
+  package var reportedState: String {
+    get {_storage._reportedState}
+    set {_uniqueStorage()._reportedState = newValue}
+  }
+
+  /// What the control plane's probes say: SERVING, FAILING, DOUBTED (they fail together with too many others), or empty.
+  package var probeState: String {
+    get {_storage._probeState}
+    set {_uniqueStorage()._probeState = newValue}
+  }
+
+  /// So many of the sidecars that see the worker have ejected it.
+  package var ejectedBy: UInt32 {
+    get {_storage._ejectedBy}
+    set {_uniqueStorage()._ejectedBy = newValue}
+  }
+
+  package var seenBy: UInt32 {
+    get {_storage._seenBy}
+    set {_uniqueStorage()._seenBy = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+package nonisolated struct Meridian_V1_ConfirmExpiryRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var region: String = String()
+
+  /// Empty means all services.
+  package var service: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Meridian_V1_ConfirmExpiryResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The workers whose registrations have ended, by name.
+  package var workerIds: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 package nonisolated struct Meridian_V1_ListProxiesRequest: Sendable {
@@ -534,7 +586,7 @@ nonisolated extension Meridian_V1_ListWorkersResponse: SwiftProtobuf.Message, Sw
 
 nonisolated extension Meridian_V1_Worker: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Worker"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}registration\0\u{1}epoch\0\u{1}state\0\u{1}load\0\u{3}lease_remaining_milliseconds\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}registration\0\u{1}epoch\0\u{1}state\0\u{1}load\0\u{3}lease_remaining_milliseconds\0\u{3}reported_state\0\u{3}probe_state\0\u{3}ejected_by\0\u{3}seen_by\0")
 
   fileprivate class _StorageClass {
     var _registration: Meridian_V1_Registration? = nil
@@ -542,6 +594,10 @@ nonisolated extension Meridian_V1_Worker: SwiftProtobuf.Message, SwiftProtobuf._
     var _state: String = String()
     var _load: Meridian_V1_Load? = nil
     var _leaseRemainingMilliseconds: UInt64 = 0
+    var _reportedState: String = String()
+    var _probeState: String = String()
+    var _ejectedBy: UInt32 = 0
+    var _seenBy: UInt32 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -557,6 +613,10 @@ nonisolated extension Meridian_V1_Worker: SwiftProtobuf.Message, SwiftProtobuf._
       _state = source._state
       _load = source._load
       _leaseRemainingMilliseconds = source._leaseRemainingMilliseconds
+      _reportedState = source._reportedState
+      _probeState = source._probeState
+      _ejectedBy = source._ejectedBy
+      _seenBy = source._seenBy
     }
   }
 
@@ -580,6 +640,10 @@ nonisolated extension Meridian_V1_Worker: SwiftProtobuf.Message, SwiftProtobuf._
         case 3: try { try decoder.decodeSingularStringField(value: &_storage._state) }()
         case 4: try { try decoder.decodeSingularMessageField(value: &_storage._load) }()
         case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._leaseRemainingMilliseconds) }()
+        case 6: try { try decoder.decodeSingularStringField(value: &_storage._reportedState) }()
+        case 7: try { try decoder.decodeSingularStringField(value: &_storage._probeState) }()
+        case 8: try { try decoder.decodeSingularUInt32Field(value: &_storage._ejectedBy) }()
+        case 9: try { try decoder.decodeSingularUInt32Field(value: &_storage._seenBy) }()
         default: break
         }
       }
@@ -607,6 +671,18 @@ nonisolated extension Meridian_V1_Worker: SwiftProtobuf.Message, SwiftProtobuf._
       if _storage._leaseRemainingMilliseconds != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._leaseRemainingMilliseconds, fieldNumber: 5)
       }
+      if !_storage._reportedState.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._reportedState, fieldNumber: 6)
+      }
+      if !_storage._probeState.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._probeState, fieldNumber: 7)
+      }
+      if _storage._ejectedBy != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._ejectedBy, fieldNumber: 8)
+      }
+      if _storage._seenBy != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._seenBy, fieldNumber: 9)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -621,10 +697,79 @@ nonisolated extension Meridian_V1_Worker: SwiftProtobuf.Message, SwiftProtobuf._
         if _storage._state != rhs_storage._state {return false}
         if _storage._load != rhs_storage._load {return false}
         if _storage._leaseRemainingMilliseconds != rhs_storage._leaseRemainingMilliseconds {return false}
+        if _storage._reportedState != rhs_storage._reportedState {return false}
+        if _storage._probeState != rhs_storage._probeState {return false}
+        if _storage._ejectedBy != rhs_storage._ejectedBy {return false}
+        if _storage._seenBy != rhs_storage._seenBy {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_ConfirmExpiryRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ConfirmExpiryRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}region\0\u{1}service\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.region) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.service) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.region.isEmpty {
+      try visitor.visitSingularStringField(value: self.region, fieldNumber: 1)
+    }
+    if !self.service.isEmpty {
+      try visitor.visitSingularStringField(value: self.service, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_ConfirmExpiryRequest, rhs: Meridian_V1_ConfirmExpiryRequest) -> Bool {
+    if lhs.region != rhs.region {return false}
+    if lhs.service != rhs.service {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_ConfirmExpiryResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ConfirmExpiryResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}worker_ids\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.workerIds) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.workerIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.workerIds, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_ConfirmExpiryResponse, rhs: Meridian_V1_ConfirmExpiryResponse) -> Bool {
+    if lhs.workerIds != rhs.workerIds {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -149,6 +149,9 @@ package nonisolated struct Meridian_V1_Registration: Sendable {
   /// Clears the value of `lease`. Subsequent reads from it will return its default value.
   package mutating func clearLease() {self._lease = nil}
 
+  /// What operators call the worker by; nothing depends on it. At most 32, and 4 KiB of names and values together.
+  package var labels: Dictionary<String,String> = [:]
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -422,7 +425,7 @@ nonisolated extension Meridian_V1_RegisterRequest: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Meridian_V1_Registration: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Registration"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}worker_id\0\u{1}service\0\u{1}version\0\u{1}locality\0\u{1}address\0\u{1}capacity\0\u{1}lease\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}worker_id\0\u{1}service\0\u{1}version\0\u{1}locality\0\u{1}address\0\u{1}capacity\0\u{1}lease\0\u{1}labels\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -437,6 +440,7 @@ nonisolated extension Meridian_V1_Registration: SwiftProtobuf.Message, SwiftProt
       case 5: try { try decoder.decodeSingularMessageField(value: &self._address) }()
       case 6: try { try decoder.decodeSingularUInt32Field(value: &self.capacity) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._lease) }()
+      case 8: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.labels) }()
       default: break
       }
     }
@@ -468,6 +472,9 @@ nonisolated extension Meridian_V1_Registration: SwiftProtobuf.Message, SwiftProt
     try { if let v = self._lease {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
     } }()
+    if !self.labels.isEmpty {
+      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: self.labels, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -479,6 +486,7 @@ nonisolated extension Meridian_V1_Registration: SwiftProtobuf.Message, SwiftProt
     if lhs._address != rhs._address {return false}
     if lhs.capacity != rhs.capacity {return false}
     if lhs._lease != rhs._lease {return false}
+    if lhs.labels != rhs.labels {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -149,6 +149,8 @@ extension Mesh {
                     .duration(in: leaseRange),
                     default: Service.defaultLease
                 ),
+                massExpiry: service.mappingOrDefaults("massExpiry", Service.MassExpiry.decode),
+                healthProbe: service.optionalMapping("healthProbe", Service.HealthProbe.decode),
                 shares: decodeShares(service, regions: regions)
             )
         }

@@ -13,6 +13,9 @@ package struct Service: Hashable, Sendable {
     package let retries: Retries
     /// What a worker is granted that asks for no lease of its own.
     package let lease: Duration
+    package let massExpiry: MassExpiry
+    /// How the control plane asks workers for their health; nil when it does not.
+    package let healthProbe: HealthProbe?
     /// Consumer regions whose traffic is split by percent; all others go to the nearest region.
     package let shares: [RegionName: RegionShares]
 
@@ -25,6 +28,8 @@ package struct Service: Hashable, Sendable {
         timeout: Duration = Self.defaultTimeout,
         retries: Retries = Retries(),
         lease: Duration = Self.defaultLease,
+        massExpiry: MassExpiry = MassExpiry(),
+        healthProbe: HealthProbe? = nil,
         shares: [RegionName: RegionShares] = [:]
     ) {
         self.name = name
@@ -32,6 +37,8 @@ package struct Service: Hashable, Sendable {
         self.timeout = timeout
         self.retries = retries
         self.lease = lease
+        self.massExpiry = massExpiry
+        self.healthProbe = healthProbe
         self.shares = shares
     }
 }

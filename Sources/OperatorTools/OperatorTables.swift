@@ -6,7 +6,8 @@ extension TextTable {
     package init(workers: [Meridian_V1_Worker]) {
         self.init([
             .text("WORKER"), .text("SERVICE"), .text("REGION"), .text("ZONE"), .text("ADDRESS"),
-            .text("STATE"), .number("IN-FLIGHT"), .number("REQUESTS"), .number("ERRORS"),
+            .text("STATE"), .text("REPORTED"), .text("PROBE"), .number("EJECTED"),
+            .number("IN-FLIGHT"), .number("REQUESTS"), .number("ERRORS"),
             .number("LEASE"),
         ])
         let sorted = workers.sorted { sortKey($0) < sortKey($1) }
@@ -15,6 +16,7 @@ extension TextTable {
             add([
                 registration.workerID, registration.service, registration.locality.region,
                 registration.locality.zone, addressText(registration.address), worker.state,
+                worker.reportedState, worker.probeState, ejectionText(worker),
                 "\(worker.load.inFlight)/\(registration.capacity)", "\(worker.load.requests)",
                 "\(worker.load.errors)",
                 remainingText(milliseconds: worker.leaseRemainingMilliseconds),
@@ -78,6 +80,11 @@ extension TextTable {
 private func sortKey(_ worker: Meridian_V1_Worker) -> (String, String, String) {
     let registration = worker.registration
     return (registration.service, registration.locality.region, registration.workerID)
+}
+
+/// How many of the sidecars that see a worker have ejected it.
+private func ejectionText(_ worker: Meridian_V1_Worker) -> String {
+    worker.seenBy == 0 ? "" : "\(worker.ejectedBy)/\(worker.seenBy)"
 }
 
 private func addressText(_ address: Meridian_V1_Address) -> String {

@@ -15,7 +15,8 @@ extension RegistrationRequest {
             host: wire.address.host,
             port: wire.address.port,
             capacity: wire.capacity,
-            lease: wire.hasLease ? Duration(wire.lease) : nil
+            lease: wire.hasLease ? Duration(wire.lease) : nil,
+            labels: wire.labels
         )
     }
 }
@@ -72,6 +73,7 @@ extension Meridian_V1_Registration {
         }
         capacity = UInt32(registration.capacity)
         lease = Google_Protobuf_Duration(registration.lease)
+        labels = registration.labels
     }
 }
 
@@ -81,7 +83,11 @@ extension Meridian_V1_Worker {
         self.init()
         registration = Meridian_V1_Registration(status.registration)
         epoch = status.epoch.rawValue
-        state = status.isWithdrawn ? "WITHDRAWN" : status.health.wireName
+        state = status.wireState
+        reportedState = status.reported.wireName
+        probeState = status.probe.verdict.wireName
+        ejectedBy = UInt32(clamping: status.sidecars.ejectedBy)
+        seenBy = UInt32(clamping: status.sidecars.of)
         load = .with {
             $0.inFlight = status.load.inFlight
             $0.requests = status.load.requests
@@ -89,6 +95,24 @@ extension Meridian_V1_Worker {
             $0.utilization = status.load.utilization
         }
         leaseRemainingMilliseconds = UInt64(status.leaseRemaining / .milliseconds(1))
+    }
+}
+
+extension MemberStatus {
+    fileprivate var wireState: String {
+        if isWithdrawn { return "WITHDRAWN" }
+        return isHeld ? "SUSPECT" : health.wireName
+    }
+}
+
+extension ProbeState.Verdict {
+    fileprivate var wireName: String {
+        switch self {
+        case .unknown: ""
+        case .serving: "SERVING"
+        case .failing: "FAILING"
+        case .doubted: "DOUBTED"
+        }
     }
 }
 

@@ -17,7 +17,10 @@ enum RegistrationRecords {
         record.registration = Meridian_V1_Registration(stored.registration)
         record.epoch = stored.epoch.rawValue
         record.state = stored.health.wireName
-        return try record.serializedBytes()
+        // Equal registrations are equal bytes: labels are a map, which has no order of its own.
+        var options = BinaryEncodingOptions()
+        options.useDeterministicOrdering = true
+        return try record.serializedBytes(options: options)
     }
 
     /// Nil when the bytes are no record: one bad row must not keep all others from coming back.
@@ -39,7 +42,8 @@ enum RegistrationRecords {
                 ),
                 address: EndpointAddress(host: wire.address.host, port: port),
                 capacity: Int(wire.capacity),
-                lease: Duration(wire.lease)
+                lease: Duration(wire.lease),
+                labels: wire.labels
             ),
             epoch: Epoch(record.epoch),
             health: health

@@ -30,9 +30,14 @@ package struct RegistrationService<Storage: Store>: Sendable {
             )
         }
         let stream = CallStream(call: call)
+        let connection = call.remoteAddress
         let id = await registry.opened(stream)
         do {
-            let grant = try await registry.register(RegistrationRequest(registration), on: id)
+            let grant = try await registry.register(
+                RegistrationRequest(registration),
+                on: id,
+                connection: connection
+            )
             try await stream.send(.lease(Meridian_V1_LeaseGranted(grant)))
             while let bytes = try await call.next() {
                 try await receive(
@@ -42,10 +47,11 @@ package struct RegistrationService<Storage: Store>: Sendable {
                 )
             }
         } catch {
-            await registry.ended(id)
+            await registry.ended(id, call.endCause)
             throw RegistrationFailure.status(of: error)
         }
-        await registry.ended(id)
+        // The worker has closed its side in good order.
+        await registry.ended(id, .closed)
     }
 
     private func receive(
@@ -89,6 +95,17 @@ extension Meridian_V1_LeaseGranted {
         epoch = grant.epoch.rawValue
         lease = Google_Protobuf_Duration(grant.lease)
         heartbeatInterval = Google_Protobuf_Duration(grant.heartbeatInterval)
+    }
+}
+
+extension ServerCall {
+    fileprivate var endCause: MembershipMachine.StreamEndCause {
+        eventLoop.preconditionInEventLoop()
+        guard let end = streamEnd else { return .closed }
+        switch end {
+        case .connectionLost: return end.isOurDoing ? .givenUp : .connectionLost
+        case .finished, .reset, .unprocessed, .unsent: return .closed
+        }
     }
 }
 
@@ -159,7 +176,14 @@ private enum RegistrationFailure {
             switch refusal.kind {
             case .invalid: GRPCError(.invalidArgument, "\(refusal)")
             case .exhausted: GRPCError(.resourceExhausted, "\(refusal)")
+            case .taken: GRPCError(.alreadyExists, "\(refusal)")
             }
+        case let error as BusyConnection:
+            GRPCError(
+                .resourceExhausted,
+                "registration: the connection registers too often, "
+                    + "expected at most \(error.limit)"
+            )
         case is RegistryBusy:
             GRPCError(.resourceExhausted, "too many registrations wait to be stored; try again")
         case let error as StoreError:

@@ -1,5 +1,6 @@
 package import Logging
 package import Membership
+import NIOCore
 package import Primitives
 import ServiceLifecycle
 package import Store
@@ -36,10 +37,15 @@ package actor WorkerRegistry<Storage: Store>: Service {
     /// How long a drain waits for the proxies at each of its two steps.
     private let drainCap: Duration
 
-    private var machine: MembershipMachine
+    // The setters of these are for the files beside this one.
+    var machine: MembershipMachine
+    private let limits: MembershipLimits
+    private var connectionRate: RegistrationRate<SocketAddress>
+    /// What has happened, for `GetCounters`.
+    package nonisolated let counters = RegistryCounters()
     private let store: Storage
     private let observer: any EndpointObserver
-    private let logger: Logger
+    let logger: Logger
     private let clock = ContinuousClock()
     private let origin: ContinuousClock.Instant
     private var streams: [StreamID: any RegistrationStream] = [:]
@@ -50,7 +56,7 @@ package actor WorkerRegistry<Storage: Store>: Service {
     private let wakeUp: AsyncStream<Void>.Continuation
 
     /// Something that `run` has to do, in order.
-    private enum Step {
+    enum Step {
         case instructions([Instruction])
         case answer(UnsafeContinuation<Void, any Error>)
         case drainAnnounced(WorkerID, Epoch)
@@ -66,6 +72,11 @@ package actor WorkerRegistry<Storage: Store>: Service {
         logger: Logger
     ) {
         self.machine = MembershipMachine(directory: directory, limits: limits)
+        self.limits = limits
+        self.connectionRate = RegistrationRate(
+            limits.registrationsOfConnection,
+            maximumKeys: limits.maximumTrackedRates
+        )
         self.maximumPendingSteps = 4 * limits.maximumRegistrations
         self.drainCap = drainCap
         self.store = store
@@ -75,7 +86,7 @@ package actor WorkerRegistry<Storage: Store>: Service {
         (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    private var now: MonotonicInstant {
+    var now: MonotonicInstant {
         MonotonicInstant(sinceOrigin: origin.duration(to: clock.now))
     }
 
@@ -105,6 +116,7 @@ package actor WorkerRegistry<Storage: Store>: Service {
 
     package func directoryChanged(to directory: MeshDirectory) {
         machine.directoryChanged(to: directory)
+        enqueue(.instructions(machine.probesEnded()))
     }
 
     /// Does what the decisions ask for and ends leases, until it is cancelled.
@@ -131,25 +143,24 @@ package actor WorkerRegistry<Storage: Store>: Service {
 
     private func expireLeases() async {
         while !Task.isCancelled {
-            // No lease is shorter than a second, so none can run out within a sleep that began
-            // without it.
-            let latest = now.advanced(by: .seconds(1))
+            // Twice within the longest gap, so that a gap means that we were stopped.
+            let latest = now.advanced(by: limits.maximumTickGap / 2)
             let deadline = min(machine.nextDeadline ?? latest, latest)
             try? await clock.sleep(for: now.duration(to: deadline))
-            let instructions = machine.expire(now: now)
-            if !instructions.isEmpty {
-                logger.warning(
-                    "leases ran out",
-                    metadata: ["instructions": "\(instructions.count)"]
-                )
-                enqueue(.instructions(instructions))
-            }
+            let tick = machine.ticked(now: now)
+            tell(tick.events)
+            counters.set(registered: machine.count, held: machine.heldCount)
+            guard !tick.instructions.isEmpty else { continue }
+            let ended = tick.instructions.count { if case .forget = $0 { true } else { false } }
+            counters.expired(ended)
+            logger.warning("leases ran out", metadata: ["workers": "\(ended)"])
+            enqueue(.instructions(tick.instructions))
         }
     }
 
     // MARK: - Steps
 
-    private func enqueue(_ step: Step) {
+    func enqueue(_ step: Step) {
         pending.append(step)
         wakeUp.yield()
     }
@@ -271,11 +282,17 @@ extension WorkerRegistry {
     /// Throws `Refusal` or what the store throws.
     func register(
         _ request: RegistrationRequest,
-        on stream: StreamID
+        on stream: StreamID,
+        connection: SocketAddress?
     ) async throws -> MembershipMachine.Grant {
         guard pending.count < maximumPendingSteps, !isStopping else { throw RegistryBusy() }
+        if let connection, !connectionRate.allows(connection, now: now) {
+            counters.refused()
+            throw BusyConnection(limit: limits.registrationsOfConnection)
+        }
         switch machine.register(request, stream: stream, now: now) {
         case .refused(let refusal):
+            counters.refused()
             throw refusal
         case .granted(let grant):
             logger.info(
@@ -285,10 +302,16 @@ extension WorkerRegistry {
                     "region": "\(request.region)", "epoch": "\(grant.epoch)",
                 ]
             )
+            counters.granted()
             enqueue(.instructions(grant.instructions))
-            try await withUnsafeThrowingContinuation { enqueue(.answer($0)) }
+            try await performed()
             return grant
         }
+    }
+
+    /// Returns when everything that is queued by now is stored and published.
+    func performed() async throws {
+        try await withUnsafeThrowingContinuation { enqueue(.answer($0)) }
     }
 
     func heartbeat(
@@ -320,10 +343,10 @@ extension WorkerRegistry {
         return outcome
     }
 
-    func ended(_ stream: StreamID) {
+    func ended(_ stream: StreamID, _ cause: MembershipMachine.StreamEndCause) {
         guard !isStopping else { return }
         streams.removeValue(forKey: stream)
-        let instructions = machine.streamEnded(stream)
+        let instructions = machine.streamEnded(stream, cause, now: now)
         if !instructions.isEmpty {
             logger.notice("a worker's stream ended", metadata: ["stream": "\(stream)"])
             enqueue(.instructions(instructions))
@@ -364,6 +387,11 @@ extension WorkerRegistry {
             streams[id]?.mayStop(epoch, confirmations)
         }
     }
+}
+
+/// Too many registrations came on one connection.
+struct BusyConnection: Error {
+    let limit: RegistrationRateLimit
 }
 
 /// More registrations wait to be stored than the registry holds.

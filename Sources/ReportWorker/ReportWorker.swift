@@ -103,7 +103,7 @@ package struct ReportWorker: Sendable {
             client: GRPCClient(addresses: configuration.controlPlanes, eventLoop: group.next()),
             configuration: .init(registration: registration(at: address)),
             logger: logger,
-            report: { .init(load: reports.meter.load, isServing: true) },
+            report: { .init(load: reports.meter.load, isServing: health.isServing) },
             onLease: { _ in
                 if isFirst.withLock({ isFirst in
                     defer { isFirst = false }

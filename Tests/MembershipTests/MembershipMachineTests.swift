@@ -45,10 +45,10 @@ import Testing
         #expect(machine.endpoints(of: "billing").map(\.workerID) == ["w1"])
     }
 
-    @Test func `the successor at an address wins, and the worker that was there is fenced`() {
+    @Test func `the successor at a silent worker's address wins, and that one is fenced`() {
         var machine = machine()
         _ = machine.grant(.sample("w1"), stream: 1)
-        let successor = machine.grant(.sample("w2"), stream: 2)
+        let successor = machine.grant(.sample("w2"), stream: 2, at: .seconds(2.501))
         #expect(
             successor.instructions == [
                 .forget("w1", 1),
@@ -61,10 +61,35 @@ import Testing
         #expect(machine.beat(1, 1) == .fenced)
     }
 
+    @Test func `an address that a live worker holds is refused, and nothing happens to that one`() {
+        var machine = machine()
+        _ = machine.grant(.sample("w1"), stream: 1)
+        let refusal = machine.refusal(.sample("w2"), stream: 2, at: .seconds(2.5))
+        #expect(refusal?.kind == .taken)
+        #expect(refusal?.field == "registration.address")
+        #expect(refusal?.reason.contains("w1") == true)
+        #expect(machine.endpoints(of: "reports").map(\.workerID) == ["w1"])
+        #expect(machine.beat(1, 1, at: .seconds(3)) == .renewed)
+    }
+
+    @Test func `a refused claim to an address leaves the claimant's own registration as it is`() {
+        var machine = machine()
+        _ = machine.grant(.sample("w1", port: 1), stream: 1)
+        _ = machine.grant(.sample("w2", port: 2), stream: 2)
+        let refusal = machine.refusal(.sample("w1", port: 2), stream: 3)
+        #expect(refusal?.kind == .taken)
+        #expect(machine.endpoints(of: "reports").map(\.address.port) == [1, 2])
+        #expect(machine.beat(1, 1) == .renewed)
+    }
+
     @Test func `two spellings of one address are one address`() {
         var machine = machine()
         _ = machine.grant(.sample("w1").with { $0.host = "::1" }, stream: 1)
-        _ = machine.grant(.sample("w2").with { $0.host = "0:0:0:0:0:0:0:1" }, stream: 2)
+        _ = machine.grant(
+            .sample("w2").with { $0.host = "0:0:0:0:0:0:0:1" },
+            stream: 2,
+            at: .seconds(3)
+        )
         #expect(machine.endpoints(of: "reports").map(\.workerID) == ["w2"])
     }
 
@@ -75,7 +100,7 @@ import Testing
         var machine = machine()
         _ = machine.grant(.sample("w1", port: 1), stream: 1)
         _ = machine.grant(.sample("w2", port: 2), stream: 2)
-        let grant = machine.grant(.sample("w1", port: 2), stream: 3)
+        let grant = machine.grant(.sample("w1", port: 2), stream: 3, at: .seconds(3))
         let fenced = grant.instructions.compactMap {
             if case .fence(let stream, _) = $0 { stream } else { nil }
         }
@@ -150,7 +175,7 @@ import Testing
     @Test func `what a renewal writes holds no references`() {
         // Compiles only for types without references: a plain renewal writes one of these and looks up a number.
         func size<T: BitwiseCopyable>(_ type: T.Type) -> Int { MemoryLayout<T>.size }
-        #expect(size(LeaseState.self) <= 96)
+        #expect(size(LeaseState.self) <= 128)
         #expect(size(StreamID.self) == 8)
     }
 

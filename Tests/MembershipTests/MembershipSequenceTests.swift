@@ -85,6 +85,7 @@ import Testing
         }
         #expect(world.grants > 100)
         #expect(world.expired > 5)
+        #expect(world.held > 0)
     }
 
     private static func randomEvent(using random: inout SeededRandom) -> WorldEvent {

@@ -149,7 +149,11 @@ import Testing
         var machine = machine(limits: limits)
         _ = machine.grant(.sample("w1"), stream: 1)
         _ = machine.grant(.sample("w1", port: 9002), stream: 2)
-        let neighbour = machine.grant(.sample("w2", port: 9002), stream: 3)
+        let neighbour = machine.grant(
+            .sample("w2", port: 9002),
+            stream: 3,
+            at: .seconds(3)
+        )
         #expect(neighbour.epoch == 3)
         #expect(machine.count == 1)
     }
@@ -160,5 +164,48 @@ import Testing
         let refusal = machine.refusal(.sample("w2", port: 9002), stream: 1)
         #expect(refusal?.field == "registration")
         #expect(machine.endpoints(of: "reports").map(\.workerID) == ["w1"])
+    }
+
+    @Test func `labels are taken up to their limits and not beyond`() {
+        var limits = MembershipLimits()
+        limits.maximumLabels = 2
+        limits.maximumLabelBytes = 10
+        var machine = machine(limits: limits)
+        let taken = machine.grant(
+            .sample().with { $0.labels = ["a": "1234", "b": "1234"] },
+            stream: 1
+        )
+        let refusals = [
+            ["a": "1", "b": "1", "c": "1"],
+            ["a": "1234", "b": "12345"],
+            ["": "1"],
+            ["a": "1 2"],
+        ]
+        .map { labels in machine.refusal(.sample().with { $0.labels = labels }, stream: 2) }
+        #expect(taken.epoch == 1)
+        #expect(refusals.map { $0?.kind } == [.invalid, .invalid, .invalid, .invalid])
+        #expect(refusals.allSatisfy { $0?.field.hasPrefix("registration.labels") == true })
+        #expect(machine.highestEpoch == 1)
+    }
+
+    @Test func `a megabyte of labels is refused by its size`() {
+        var machine = machine()
+        let labels = ["a": String(repeating: "x", count: 1_048_576)]
+        let refusal = machine.refusal(.sample().with { $0.labels = labels })
+        #expect(refusal?.description.contains("at most 4096 bytes") == true)
+    }
+
+    @Test func `a worker that registers too often is refused until its time has come`() {
+        var machine = machine()
+        for stream in 1...10 as ClosedRange<UInt64> { _ = machine.grant(stream: StreamID(stream)) }
+        let refusal = machine.refusal(.sample(), stream: 11)
+        let other = machine.grant(.sample("w2", port: 9002), stream: 12)
+        let early = machine.refusal(.sample(), stream: 13, at: .seconds(0.499))
+        let later = machine.grant(stream: 14, at: .seconds(0.5))
+        #expect(refusal?.kind == .exhausted)
+        #expect(refusal?.field == "registration.worker_id")
+        #expect(other.epoch == 11)
+        #expect(early?.kind == .exhausted)
+        #expect(later.epoch == 12)
     }
 }

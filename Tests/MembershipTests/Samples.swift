@@ -70,12 +70,18 @@ extension MembershipMachine {
 
     mutating func refusal(
         _ request: RegistrationRequest,
-        stream: StreamID = 1
+        stream: StreamID = 1,
+        at now: MonotonicInstant = .seconds(0)
     ) -> Refusal? {
-        switch register(request, stream: stream, now: .seconds(0)) {
+        switch register(request, stream: stream, now: now) {
         case .granted: return nil
         case .refused(let refusal): return refusal
         }
+    }
+
+    /// A stream that its worker has closed.
+    mutating func streamEnded(_ stream: StreamID) -> [Instruction] {
+        streamEnded(stream, .closed, now: .seconds(0))
     }
 
     mutating func beat(

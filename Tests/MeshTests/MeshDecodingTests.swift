@@ -39,6 +39,22 @@ import YAML
         #expect(service.retries.perTryTimeout == .milliseconds(200))
     }
 
+    @Test func `how workers are told from dead ones is read, and is off or standard without`()
+        throws
+    {
+        let text = try Self.edited(
+            "massExpiry: {percent: 50, workers: 3}",
+            to:
+                "massExpiry: {percent: 30, workers: 0}\n    healthProbe: {interval: 2s, failures: 2}"
+        )
+        let service = try Mesh.parse(text, file: "m.yaml").service(named: "reports")
+        let standard = try Mesh.parse(try Self.example(), file: "m.yaml").service(named: "reports")
+        #expect(service?.massExpiry == Service.MassExpiry(percent: 30, workers: 0))
+        #expect(service?.healthProbe == Service.HealthProbe(interval: .seconds(2), failures: 2))
+        #expect(standard?.massExpiry == Service.MassExpiry())
+        #expect(standard?.healthProbe == nil)
+    }
+
     @Test func `shares are read for each consumer region`() throws {
         let text = try Self.edited(
             "lease: 5s",
@@ -142,6 +158,26 @@ import YAML
             "m.yaml:27:12: field \"lease\": expected a duration from 1s to 1m"
         ),
         Mistake(
+            "massExpiry: {percent: 50, workers: 3}",
+            "massExpiry: {percent: 0, workers: 3}",
+            "m.yaml:28:27: field \"percent\": expected an integer from 1 to 100, got \"0\""
+        ),
+        Mistake(
+            "massExpiry: {percent: 50, workers: 3}",
+            "massExpiry: {percentage: 40}",
+            "m.yaml:28:18: unknown field \"percentage\""
+        ),
+        Mistake(
+            "massExpiry: {percent: 50, workers: 3}",
+            "healthProbe: {interval: 100ms}",
+            "m.yaml:28:29: field \"interval\": expected a duration from 1s to 10m"
+        ),
+        Mistake(
+            "massExpiry: {percent: 50, workers: 3}",
+            "healthProbe: {interval: 1s, timeout: 2s}",
+            "m.yaml:28:42: timeout 2s is longer than the interval, expected at most 1s"
+        ),
+        Mistake(
             "lease: 5s",
             "shares: [{from: eu, to: {eu: 80, us: 30}}]",
             "m.yaml:27:29: the shares add up to 110, expected 100"
@@ -169,7 +205,7 @@ import YAML
         Mistake(
             "127.0.0.1:15001",
             "localhost:15001",
-            "m.yaml:29:11: field \"listen\": expected an IP address and a port"
+            "m.yaml:30:11: field \"listen\": expected an IP address and a port"
         ),
         Mistake(
             "lease: 5s",

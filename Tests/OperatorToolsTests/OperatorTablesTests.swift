@@ -10,10 +10,10 @@ import Testing
         ])
         #expect(
             table.description == """
-                WORKER   SERVICE   REGION   ZONE   ADDRESS          STATE     IN-FLIGHT   REQUESTS   ERRORS   LEASE
-                eu-1     reports   eu       eu-a   127.0.0.1:9001   SERVING        3/64       1200        1    4.2s
-                eu-2     reports   eu       eu-a   127.0.0.1:9001   SERVING        3/64       1200        1    4.2s
-                us-1     reports   us       us-a   127.0.0.1:9001   SERVING        3/64       1200        1    4.2s
+                WORKER   SERVICE   REGION   ZONE   ADDRESS          STATE     REPORTED   PROBE     EJECTED   IN-FLIGHT   REQUESTS   ERRORS   LEASE
+                eu-1     reports   eu       eu-a   127.0.0.1:9001   SERVING   SERVING    FAILING       1/4        3/64       1200        1    4.2s
+                eu-2     reports   eu       eu-a   127.0.0.1:9001   SERVING   SERVING    FAILING       1/4        3/64       1200        1    4.2s
+                us-1     reports   us       us-a   127.0.0.1:9001   SERVING   SERVING    FAILING       1/4        3/64       1200        1    4.2s
                 """
         )
     }
@@ -119,6 +119,10 @@ import Testing
             $0.registration.address.port = 9_001
             $0.registration.capacity = 64
             $0.state = "SERVING"
+            $0.reportedState = "SERVING"
+            $0.probeState = "FAILING"
+            $0.ejectedBy = 1
+            $0.seenBy = 4
             $0.load.inFlight = 3
             $0.load.requests = 1_200
             $0.load.errors = 1

@@ -39,11 +39,20 @@ final class ChildProcess: Sendable {
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, outputPath, flags, 0o600)
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errorPath, flags, 0o600)
+        // The thread that tests run on may have signals blocked, and a child would start with the same:
+        // one that handles SIGTERM in the plain way would never see it.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var nothing = sigset_t()
+        sigemptyset(&nothing)
+        posix_spawnattr_setsigmask(&attributes, &nothing)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var processID: pid_t = 0
         let environment = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }
         let result = withCStrings([path] + arguments) { argv in
             withCStrings(environment) { envp in
-                posix_spawn(&processID, path, &actions, nil, argv, envp)
+                posix_spawn(&processID, path, &actions, &attributes, argv, envp)
             }
         }
         guard result == 0 else {
