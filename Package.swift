@@ -196,6 +196,13 @@ let package = Package(
         // Tests.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         tests("ChannelPolicyTests", ["CAllocationCounter", "ChannelPolicy", "Primitives", "YAML"]),
+        tests(
+            "ControlPlaneTests",
+            [
+                "ControlPlane", "EnvoyAPI", "Mesh", "Membership", "Primitives", "XDSCore",
+                "XDSServer", "YAML", protobuf,
+            ]
+        ),
         tests("EnvoyAPITests", ["EnvoyAPI", "GRPCAPI", "MeridianAPI", protobuf]),
         tests(
             "GRPCTests",

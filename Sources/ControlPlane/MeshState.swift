@@ -10,26 +10,33 @@ import XDSServer
 
 /// The mesh, the operators' shares and the endpoints, and the views that follow from them.
 ///
-/// One view for each scope that a node has asked for. A change is decided and translated under one
-/// lock, so changes happen one after the other; the views tell their streams after it is released.
+/// One view for each key that a node has asked for: its scope, and what holds for the node beside. A
+/// change is decided and translated under one lock, so changes happen one after the other; the views
+/// tell their streams after it is released.
 final class MeshState: Sendable {
-    /// Scopes with a view; a node with a new one is refused beyond it.
-    ///
-    /// A scope is a region, a zone and a listen address, so a mesh has a few; more are a
-    /// misconfigured fleet.
-    private static let maximumScopes = 10_000
-
-    fileprivate struct State {
+    struct State {
         var translator: Translator
-        var views: [Scope: PublishedView] = [:]
-        var lastView: UInt64 = 0
+        var raw = RawResources()
+        /// The objects that a node's resources are made without, by the node's id.
+        var quarantined: [String: Set<String>] = [:]
+        var views: ViewTable
     }
 
-    private let state: Mutex<State>
+    let state: Mutex<State>
 
-    init(mesh: Mesh, shares: Shares, revision: UInt64) {
+    init(
+        mesh: Mesh,
+        shares: Shares,
+        revision: UInt64,
+        raw: RawResources = RawResources(),
+        views: ViewTable = ViewTable()
+    ) {
         state = Mutex(
-            State(translator: Translator(mesh: mesh, shares: shares, revision: revision))
+            State(
+                translator: Translator(mesh: mesh, shares: shares, revision: revision),
+                raw: raw,
+                views: views
+            )
         )
     }
 
@@ -65,28 +72,27 @@ final class MeshState: Sendable {
         }
     }
 
-    private func publish(_ change: (inout State) -> [PublishedView]) {
+    /// Makes a change under the lock, and tells the streams of the views that it returns.
+    func publish(_ change: (inout State) -> [PublishedView]) {
         let published = state.withLock { change(&$0) }
         for view in published { view.notifyStreams() }
     }
 
     // MARK: - Reading
 
-    /// The view of the node's scope, made when it is the first one.
+    /// The view that the node gets, made when it is the first with its key.
     ///
     /// Throws when the node's own words make no scope.
     func view(of node: Envoy_Config_Core_V3_Node) throws(RefusedNode) -> PublishedView {
         let outcome: Result<PublishedView, RefusedNode> = state.withLock { state in
             do throws(InvalidNode) {
-                let scope = try Scope(node: node, mesh: state.translator.mesh)
-                if let view = state.views[scope] { return .success(view) }
-                guard state.views.count < Self.maximumScopes else {
-                    return .failure(.exhausted("\(Self.maximumScopes) scopes have a view already"))
+                let key = try state.key(of: node)
+                if let view = state.views[key] { return .success(view) }
+                guard let view = state.views.add(key) else {
+                    let limit = state.views.maximumViews
+                    return .failure(.exhausted("there are \(limit) views already"))
                 }
-                state.lastView += 1
-                let view = PublishedView(id: ViewID(state.lastView))
-                _ = view.replace(with: state.translator.resources(for: scope))
-                state.views[scope] = view
+                _ = view.replace(with: state.resources(for: key))
                 return .success(view)
             } catch {
                 return .failure(.invalid("\(error)"))
@@ -109,13 +115,38 @@ extension MeshState {
 }
 
 extension MeshState.State {
+    /// What decides the view of the node.
+    func key(of node: Envoy_Config_Core_V3_Node) throws(InvalidNode) -> ViewKey {
+        let scope = try Scope(node: node, mesh: translator.mesh)
+        if raw.isEmpty, quarantined.isEmpty { return ViewKey(scope) }
+        return ViewKey(
+            scope,
+            ViewOverlay(
+                raw: raw.selectors(of: NodeAttributes(node, scope)),
+                quarantined: quarantined[node.id] ?? []
+            )
+        )
+    }
+
+    /// All that nodes with this key get; of several with one type and name the last one.
+    mutating func resources(for key: ViewKey) -> [EncodedResource] {
+        let translated = translator.resources(for: key.scope)
+        if key.overlay.raw.isEmpty { return translated }
+        return translated + raw.resources(of: key.overlay.raw).values
+    }
+
     /// Gives each view its whole new content; returns those that changed.
-    fileprivate mutating func replaceViews() -> [PublishedView] {
-        views.compactMap { scope, view in
+    mutating func replaceViews(
+        where isIncluded: (ViewKey) -> Bool = { _ in true }
+    ) -> [PublishedView] {
+        views.forgetUnused()
+        return views.all.compactMap { key, view in
             // A scope whose region has left the mesh keeps its last configuration: its sidecars
             // go on as they are.
-            guard translator.mesh.region(named: scope.region) != nil else { return nil }
-            return view.replace(with: translator.resources(for: scope)) ? view : nil
+            guard isIncluded(key), translator.mesh.region(named: key.scope.region) != nil else {
+                return nil
+            }
+            return view.replace(with: resources(for: key)) ? view : nil
         }
     }
 
@@ -123,13 +154,22 @@ extension MeshState.State {
     fileprivate mutating func applyAssignments(of services: Set<ServiceName>) -> [PublishedView] {
         let known = services.filter { translator.mesh.service(named: $0) != nil }.sorted()
         guard !known.isEmpty else { return [] }
-        return views.compactMap { scope, view in
-            guard translator.mesh.region(named: scope.region) != nil else { return nil }
+        return views.all.compactMap { key, view in
+            guard translator.mesh.region(named: key.scope.region) != nil else { return nil }
             let changes = known.map {
-                ResourceChange.put(translator.assignment(of: $0, for: scope.region))
+                ResourceChange.put(assignment(of: $0, for: key))
             }
             return view.apply(changes) ? view : nil
         }
+    }
+
+    /// The service's endpoints as nodes with this key get them.
+    private mutating func assignment(of service: ServiceName, for key: ViewKey) -> EncodedResource {
+        let translated = translator.assignment(of: service, for: key.scope.region)
+        for selector in key.overlay.raw.reversed() {
+            if let raw = raw[selector][translated.reference] { return raw }
+        }
+        return translated
     }
 }
 

@@ -37,7 +37,7 @@ package final class DiscoveryService: Service {
     let memories: NodeMemories
 
     /// - Parameter viewOf: the view that a node gets, asked on an event loop with the node of a
-    ///   stream's first request.
+    ///   stream's first request, and again after `viewsMayHaveChanged`.
     package init(
         configuration: DiscoveryConfiguration = DiscoveryConfiguration(),
         logger: Logger,
@@ -94,6 +94,18 @@ package final class DiscoveryService: Service {
     /// Sends the heartbeats that are due.
     private func renewTimesToLive(now: ContinuousClock.Instant) {
         for view in directory.views { view.renewTimesToLive(now: now) }
+    }
+
+    /// Asks for the views of these nodes' streams again, and moves the streams that get another one.
+    ///
+    /// Each stream asks and moves on its own event loop, so this returns before they have. A change that was
+    /// made before the call is seen. The removals that a move brings are sent last and after the ACKs, as any.
+    ///
+    /// - Parameter nodeIDs: the nodes whose view may be another now; all for nil.
+    package func viewsMayHaveChanged(of nodeIDs: Set<String>? = nil) {
+        directory.streams(of: nodeIDs).forEachLoop { streams in
+            for stream in streams { stream.viewMayBeAnother() }
+        }
     }
 
     private func open(_ call: ServerCall, _ method: DiscoveryMethod) -> any InlineStreamHandler {
@@ -158,6 +170,7 @@ final class DiscoveryTally: Sendable {
     private let heartbeats = Atomic<UInt64>(0)
     private let overdueResponses = Atomic<UInt64>(0)
     private let neverAsked = Atomic<UInt64>(0)
+    private let viewMoves = Atomic<UInt64>(0)
 
     func responseSent() { responses.wrappingAdd(1, ordering: .relaxed) }
     func acknowledged() { acks.wrappingAdd(1, ordering: .relaxed) }
@@ -167,6 +180,7 @@ final class DiscoveryTally: Sendable {
         overdueResponses.wrappingAdd(1, ordering: .relaxed)
         neverAsked.wrappingAdd(UInt64(count), ordering: .relaxed)
     }
+    func viewMoved() { viewMoves.wrappingAdd(1, ordering: .relaxed) }
     func violated() { violations.wrappingAdd(1, ordering: .relaxed) }
 
     var values: [String: UInt64] {
@@ -177,6 +191,7 @@ final class DiscoveryTally: Sendable {
             "xds_heartbeats_sent": heartbeats.load(ordering: .relaxed),
             "xds_watchdog_unacknowledged": overdueResponses.load(ordering: .relaxed),
             "xds_watchdog_never_asked": neverAsked.load(ordering: .relaxed),
+            "xds_view_moves": viewMoves.load(ordering: .relaxed),
             "xds_violations": violations.load(ordering: .relaxed),
         ]
     }

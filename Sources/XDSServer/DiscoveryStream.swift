@@ -51,8 +51,8 @@ final class DiscoveryStream: InlineStreamHandler {
 
     func closed() {
         view?.remove(self, from: call.eventLoop)
+        service.directory.remove(self, of: node?.id, view)
         view = nil
-        service.directory.remove(self, of: node?.id)
         if let node {
             for (type, memory) in machine.memoriesAtEnd {
                 service.memories.remember(memory, of: node.id, type)
@@ -67,6 +67,30 @@ final class DiscoveryStream: InlineStreamHandler {
         actions.removeAll(keepingCapacity: true)
         machine.viewChanged(to: view, appendingTo: &actions)
         performUnasked(actions)
+    }
+
+    /// The node may get another view than it has.
+    ///
+    /// A node that gets none now keeps the one that it has: nothing is taken from it by a mistake.
+    func viewMayBeAnother() {
+        guard let node, let old = view else { return }
+        let next: PublishedView
+        do {
+            next = try service.viewOf(node)
+        } catch {
+            service.logger.warning(
+                "a proxy keeps its view, because it gets no other",
+                metadata: ["node": "\(node.id)", "reason": "\(error.status.message)"]
+            )
+            return
+        }
+        guard next !== old else { return }
+        old.remove(self, from: call.eventLoop)
+        next.add(self, on: call.eventLoop)
+        service.directory.moved(from: old, to: next)
+        view = next
+        service.tally.viewMoved()
+        performUnasked(machine.viewChanged(to: next.current))
     }
 
     /// A sibling sent resources, with which some of this stream's have to go.
@@ -129,18 +153,20 @@ final class DiscoveryStream: InlineStreamHandler {
                 "node.id: expected in the first request of the stream"
             )
         }
+        guard service.directory.identify(self, as: node.id) else {
+            let limit = service.configuration.maximumStreamsPerNode
+            throw GRPCError(.resourceExhausted, "maximumStreamsPerNode is \(limit)")
+        }
+        self.node = node
+        // After the directory knows the node: whoever changes its view from now on finds this stream.
         let view: PublishedView
         do {
             view = try service.viewOf(node)
         } catch {
             throw error.status
         }
-        guard service.directory.identify(self, as: node.id, view) else {
-            let limit = service.configuration.maximumStreamsPerNode
-            throw GRPCError(.resourceExhausted, "maximumStreamsPerNode is \(limit)")
-        }
-        self.node = node
         self.view = view
+        service.directory.entered(view)
         if node.understandsWrappers { machine.learnedOfWrappers() }
         machine.recalled(service.memories.memories(of: node.id))
         view.add(self, on: call.eventLoop)

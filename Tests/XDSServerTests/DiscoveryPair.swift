@@ -26,12 +26,17 @@ struct DiscoveryPair: Sendable {
         _ resources: [EncodedResource],
         configuration: DiscoveryConfiguration = DiscoveryConfiguration(),
         maximumStatusResources: Int = 1_000,
+        viewOf: (@Sendable (Node) throws(RefusedNode) -> PublishedView)? = nil,
         _ body: (DiscoveryPair) async throws -> Void
     ) async throws {
         let view = PublishedView(id: ViewID(1))
         _ = view.replace(with: resources)
         let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-        let service = DiscoveryService(configuration: configuration, logger: silent) { _ in view }
+        let service = DiscoveryService(
+            configuration: configuration,
+            logger: silent,
+            viewOf: viewOf ?? { _ in view }
+        )
         var methods = MethodTable()
         service.register(in: &methods)
         ClientStatusService(discovery: service, maximumResources: maximumStatusResources)
