@@ -107,6 +107,7 @@ let package = Package(
         library("ChannelPolicy", ["Primitives", "YAML"]),
         library("Membership", ["Primitives"]),
         library("Mesh", ["Primitives", "YAML"]),
+        library("Quarantine", ["Primitives", "XDSCore"]),
         library("Reports", ["Primitives", "YAML"]),
         library("Routing", ["Mesh", "Primitives"]),
         library("SidecarBootstrap", ["Mesh", "Primitives"]),
@@ -156,7 +157,7 @@ let package = Package(
             "ControlPlane",
             [
                 "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh", "Primitives",
-                "Registry",
+                "Quarantine", "Registry",
                 "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML", lifecycle,
                 logging, nioPosix,
                 protobuf,
@@ -199,8 +200,8 @@ let package = Package(
         tests(
             "ControlPlaneTests",
             [
-                "ControlPlane", "EnvoyAPI", "Mesh", "Membership", "Primitives", "XDSCore",
-                "XDSServer", "YAML", protobuf,
+                "ControlPlane", "EnvoyAPI", "Mesh", "Membership", "Primitives", "Quarantine",
+                "XDSCore", "XDSServer", "YAML", protobuf,
             ]
         ),
         tests("EnvoyAPITests", ["EnvoyAPI", "GRPCAPI", "MeridianAPI", protobuf]),
@@ -232,6 +233,7 @@ let package = Package(
             ["MeridianAPI", "Mesh", "OperatorTools", "Primitives", "YAML"]
         ),
         tests("PrimitivesTests", ["Primitives"]),
+        tests("QuarantineTests", ["Primitives", "Quarantine", "XDSCore"]),
         tests("ReportsTests", ["CAllocationCounter", "Reports", "YAML"]),
         tests("ReportWorkerTests", ["ReportWorker", "Reports", "SQLite", "YAML"]),
         tests("RoutingTests", ["Mesh", "Primitives", "Routing"]),

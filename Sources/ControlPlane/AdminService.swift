@@ -11,6 +11,7 @@ struct AdminService<Storage: Store>: Sendable {
     let operators: Operator<Storage>
     let registry: WorkerRegistry<Storage>
     let discovery: DiscoveryService
+    let state: MeshState
     let counters: @Sendable () -> [String: UInt64]
 
     func register(in methods: inout MethodTable) {
@@ -36,6 +37,10 @@ struct AdminService<Storage: Store>: Sendable {
         methods.unary(Self.name, "GetCounters") {
             (_: Meridian_V1_GetCountersRequest, _) -> Meridian_V1_GetCountersResponse in
             .with { $0.counters = counters() }
+        }
+        methods.unary(Self.name, "ListRefusals") {
+            (_: Meridian_V1_ListRefusalsRequest, _) -> Meridian_V1_ListRefusalsResponse in
+            .with { $0.refusals = state.refusals.map { Meridian_V1_Refusal($0) } }
         }
     }
 }

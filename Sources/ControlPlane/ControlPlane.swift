@@ -58,7 +58,9 @@ package struct ControlPlane: Sendable {
             shares: loaded.shares,
             revision: UInt64(loaded.current.revision.rawValue)
         )
-        let discovery = DiscoveryService(logger: logger) { node throws(RefusedNode) in
+        let refusals = RefusalObserver(state: state, logger: logger)
+        let discovery = DiscoveryService(logger: logger, answered: refusals.answered) {
+            node throws(RefusedNode) in
             try state.view(of: node)
         }
         let registry = WorkerRegistry(
@@ -71,6 +73,7 @@ package struct ControlPlane: Sendable {
         let operators = Operator(
             store: store,
             state: state,
+            discovery: discovery,
             registry: registry,
             current: loaded.current,
             logger: logger
@@ -81,7 +84,12 @@ package struct ControlPlane: Sendable {
         discovery.register(in: &methods)
         ClientStatusService(discovery: discovery).register(in: &methods)
         RegistrationService(registry: registry).register(in: &methods)
-        AdminService(operators: operators, registry: registry, discovery: discovery) {
+        AdminService(
+            operators: operators,
+            registry: registry,
+            discovery: discovery,
+            state: state
+        ) {
             counters.values
         }
         .register(in: &methods)
@@ -98,6 +106,7 @@ package struct ControlPlane: Sendable {
         )
         counters.add { server.counters }
         counters.add { discovery.counters }
+        counters.add { state.quarantineCounters }
         let address = try await server.start()
         health.set(.serving)
         onReady(address)

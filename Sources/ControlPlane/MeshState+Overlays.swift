@@ -27,13 +27,6 @@ extension MeshState {
         }
         return affected
     }
-
-    /// Replaces the objects that the node's resources are made without.
-    ///
-    /// Its view may be another afterwards: have `DiscoveryService` ask for it.
-    func quarantineChanged(of nodeID: String, to objects: Set<String>) {
-        state.withLock { $0.quarantined[nodeID] = objects.isEmpty ? nil : objects }
-    }
 }
 
 extension DiscoveryService {

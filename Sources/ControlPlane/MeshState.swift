@@ -2,6 +2,7 @@ import EnvoyAPI
 import Membership
 import Mesh
 import Primitives
+import Quarantine
 import Routing
 import Synchronization
 import Translation
@@ -17,27 +18,31 @@ final class MeshState: Sendable {
     struct State {
         var translator: Translator
         var raw = RawResources()
-        /// The objects that a node's resources are made without, by the node's id.
-        var quarantined: [String: Set<String>] = [:]
+        /// What is kept from nodes that refused it.
+        var quarantine: QuarantineLedger
         var views: ViewTable
     }
 
     let state: Mutex<State>
+    /// Spares nearly every answer of a proxy the lock.
+    let hasQuarantine = Atomic<Bool>(false)
 
     init(
         mesh: Mesh,
         shares: Shares,
         revision: UInt64,
         raw: RawResources = RawResources(),
-        views: ViewTable = ViewTable()
+        views: ViewTable = ViewTable(),
+        quarantine limits: QuarantineLimits = QuarantineLimits()
     ) {
-        state = Mutex(
-            State(
-                translator: Translator(mesh: mesh, shares: shares, revision: revision),
-                raw: raw,
-                views: views
-            )
+        var initial = State(
+            translator: Translator(mesh: mesh, shares: shares, revision: revision),
+            raw: raw,
+            quarantine: QuarantineLedger(limits: limits),
+            views: views
         )
+        _ = initial.retryChangedObjects()
+        state = Mutex(initial)
     }
 
     var mesh: Mesh { state.withLock { $0.translator.mesh } }
@@ -57,12 +62,24 @@ final class MeshState: Sendable {
     // MARK: - Changes
 
     /// Replaces the mesh, and the shares by what is left of them in it.
-    func meshChanged(to mesh: Mesh, shares: Shares, revision: UInt64) {
-        publish { state in
+    ///
+    /// - Parameter moving: called with the nodes whose view is another now, before any stream hears of the
+    ///   change; have `DiscoveryService` move them.
+    func meshChanged(
+        to mesh: Mesh,
+        shares: Shares,
+        revision: UInt64,
+        moving: (Set<String>) -> Void = { _ in }
+    ) {
+        let (moved, published) = state.withLock { state in
             state.translator.meshChanged(to: mesh, revision: revision)
             state.translator.sharesChanged(to: shares)
-            return state.replaceViews()
+            let moved = state.retryChangedObjects()
+            return (moved, state.replaceViews())
         }
+        // A stream that is about to leave its view needs nothing of what that has become.
+        if !moved.isEmpty { moving(moved) }
+        for view in published { view.notifyStreams() }
     }
 
     func sharesChanged(to shares: Shares) {
@@ -118,19 +135,23 @@ extension MeshState.State {
     /// What decides the view of the node.
     func key(of node: Envoy_Config_Core_V3_Node) throws(InvalidNode) -> ViewKey {
         let scope = try Scope(node: node, mesh: translator.mesh)
-        if raw.isEmpty, quarantined.isEmpty { return ViewKey(scope) }
+        if raw.isEmpty, quarantine.nodeCount == 0 { return ViewKey(scope) }
         return ViewKey(
             scope,
             ViewOverlay(
                 raw: raw.selectors(of: NodeAttributes(node, scope)),
-                quarantined: quarantined[node.id] ?? []
+                quarantined: quarantine.substitutions(for: NodeID(node.id))
             )
         )
     }
 
     /// All that nodes with this key get; of several with one type and name the last one.
     mutating func resources(for key: ViewKey) -> [EncodedResource] {
-        let translated = translator.resources(for: key.scope)
+        var translated = translator.resources(for: key.scope)
+        for (aggregate, substitutions) in key.overlay.quarantined {
+            // Of several with one type and name the last one counts.
+            if let rebuilt = rebuilt(aggregate, substitutions) { translated.append(rebuilt) }
+        }
         if key.overlay.raw.isEmpty { return translated }
         return translated + raw.resources(of: key.overlay.raw).values
     }

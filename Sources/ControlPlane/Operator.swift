@@ -5,12 +5,14 @@ import Mesh
 import Primitives
 import Registry
 import Store
+import XDSServer
 import YAML
 
 /// What operators change: each change is checked, stored, and only then takes effect.
 actor Operator<Storage: Store> {
     private let store: Storage
     private let state: MeshState
+    private let discovery: DiscoveryService
     private let registry: WorkerRegistry<Storage>
     private let logger: Logger
     private var current: (fileName: String, yaml: String, revision: Revision)
@@ -18,12 +20,14 @@ actor Operator<Storage: Store> {
     init(
         store: Storage,
         state: MeshState,
+        discovery: DiscoveryService,
         registry: WorkerRegistry<Storage>,
         current: (fileName: String, yaml: String, revision: Revision),
         logger: Logger
     ) {
         self.store = store
         self.state = state
+        self.discovery = discovery
         self.registry = registry
         self.current = current
         self.logger = logger
@@ -71,7 +75,9 @@ actor Operator<Storage: Store> {
             ]
         )
         current = (request.fileName, request.yaml, revision)
-        state.meshChanged(to: mesh, shares: shares, revision: UInt64(revision.rawValue))
+        state.meshChanged(to: mesh, shares: shares, revision: UInt64(revision.rawValue)) {
+            discovery.viewsMayHaveChanged(of: $0)
+        }
         await registry.directoryChanged(to: state.directory)
         for entry in dropped {
             logger.warning(

@@ -1,4 +1,6 @@
+import Quarantine
 import Translation
+import XDSCore
 
 /// What decides which view a node gets: its scope, and what holds for it beside.
 ///
@@ -17,8 +19,8 @@ struct ViewKey: Hashable, Sendable {
 struct ViewOverlay: Hashable, Sendable {
     /// The selectors of the raw resources that the node gets; of two with the same resource the later wins.
     var raw: [NodeSelector] = []
-    /// The objects, as `ResourceOrigin.objects` names them, that the node's resources are made without.
-    var quarantined: Set<String> = []
+    /// What the node gets in place of objects that spoil an aggregate for it.
+    var quarantined: [ResourceReference: [Substitution]] = [:]
 
     var isEmpty: Bool { raw.isEmpty && quarantined.isEmpty }
 }

@@ -255,12 +255,22 @@ package enum EnvoyDescriptors {
             base64: "CiBlbnZveS90eXBlL21hdGNoZXIvdjMvbm9kZS5wcm90bxIVZW52b3kudHlwZS5tYXRjaGVyLnYzGiJlbnZveS90eXBlL21hdGNoZXIvdjMvc3RyaW5nLnByb3RvIkwKC05vZGVNYXRjaGVyEj0KB25vZGVfaWQYASABKAsyJC5lbnZveS50eXBlLm1hdGNoZXIudjMuU3RyaW5nTWF0Y2hlclIGbm9kZUlkYgZwcm90bzM="
         ),
         (
-            name: "envoy/type/matcher/v3/string.proto",
+            name: "envoy/type/matcher/v3/regex.proto",
             dependencies: [],
+            symbols: [
+                "envoy.type.matcher.v3.RegexMatcher",
+            ],
+            base64: "CiFlbnZveS90eXBlL21hdGNoZXIvdjMvcmVnZXgucHJvdG8SFWVudm95LnR5cGUubWF0Y2hlci52MyIkCgxSZWdleE1hdGNoZXISFAoFcmVnZXgYAiABKAlSBXJlZ2V4YgZwcm90bzM="
+        ),
+        (
+            name: "envoy/type/matcher/v3/string.proto",
+            dependencies: [
+                "envoy/type/matcher/v3/regex.proto",
+            ],
             symbols: [
                 "envoy.type.matcher.v3.StringMatcher",
             ],
-            base64: "CiJlbnZveS90eXBlL21hdGNoZXIvdjMvc3RyaW5nLnByb3RvEhVlbnZveS50eXBlLm1hdGNoZXIudjMiqwEKDVN0cmluZ01hdGNoZXISFgoFZXhhY3QYASABKAlIAFIFZXhhY3QSGAoGcHJlZml4GAIgASgJSABSBnByZWZpeBIYCgZzdWZmaXgYAyABKAlIAFIGc3VmZml4EhwKCGNvbnRhaW5zGAcgASgJSABSCGNvbnRhaW5zEh8KC2lnbm9yZV9jYXNlGAYgASgIUgppZ25vcmVDYXNlQg8KDW1hdGNoX3BhdHRlcm5iBnByb3RvMw=="
+            base64: "CiJlbnZveS90eXBlL21hdGNoZXIvdjMvc3RyaW5nLnByb3RvEhVlbnZveS50eXBlLm1hdGNoZXIudjMaIWVudm95L3R5cGUvbWF0Y2hlci92My9yZWdleC5wcm90byLxAQoNU3RyaW5nTWF0Y2hlchIWCgVleGFjdBgBIAEoCUgAUgVleGFjdBIYCgZwcmVmaXgYAiABKAlIAFIGcHJlZml4EhgKBnN1ZmZpeBgDIAEoCUgAUgZzdWZmaXgSRAoKc2FmZV9yZWdleBgFIAEoCzIjLmVudm95LnR5cGUubWF0Y2hlci52My5SZWdleE1hdGNoZXJIAFIJc2FmZVJlZ2V4EhwKCGNvbnRhaW5zGAcgASgJSABSCGNvbnRhaW5zEh8KC2lnbm9yZV9jYXNlGAYgASgIUgppZ25vcmVDYXNlQg8KDW1hdGNoX3BhdHRlcm5iBnByb3RvMw=="
         ),
         (
             name: "envoy/type/v3/percent.proto",

@@ -222,12 +222,15 @@ package struct AggregateTrial: Sendable {
                 culpritByObject[part.object] = culprit
                 found.append(culprit)
             case .finished:
-                composition = search.acceptedComposition ?? composition
+                // Without anything that it accepts, nothing is left to serve.
+                composition = search.acceptedComposition ?? Composition()
                 phase = .settled
                 return found
             case .unexplained:
+                // What was found in this search was none either.
+                for culprit in search.culprits { culpritByObject[culprit.object] = nil }
                 rest(undecided: [])
-                return found
+                return []
             }
         }
     }

@@ -78,11 +78,12 @@ package struct QuarantineLedger: Sendable {
         let trial =
             entries[node]?.trials[aggregate] ?? AggregateTrial(wanted: wanted, limits: limits)
         let known = convictions[aggregate] ?? [:]
+        let cut = text.prefix(utf8Bytes: limits.maximumErrorTextBytes)
         return change(trial, of: node, aggregate) { trial in
             trial.refused(
                 Composition(parts),
                 acceptedBefore: last.map { Composition($0) },
-                text: text.prefix(utf8Bytes: limits.maximumErrorTextBytes),
+                text: cut,
                 isHinted: { known[$0] != nil || $0.isMentioned(in: text) }
             )
         }

@@ -11,16 +11,23 @@ import XDSCore
 ///     base | s0 s1 s2 | s3 s4 s5 | s6 s7
 ///            accepted  ↑ probe     refused from here on
 ///
-/// So k culprits among n suspects cost at most k × (⌈log2 n⌉ + 1) probes, one more for each if a hint is
-/// wrong, and one or two for a base that has never been accepted. Of two parts that are refused only
-/// together, the one that changed later is found.
+/// So k culprits among n suspects cost at most k × (⌈log2 n⌉ + 1) probes, and one more for each if a hint is
+/// wrong. Of two parts that are refused only together, the one that changed later is found.
+///
+/// Where nothing is known that the client would accept, the first probes leave out the last suspect, the
+/// last two, four and so on, for ⌈log2 n⌉ + 1 more probes at most. What it refuses changes nothing for a
+/// client, so it goes from what it has to nearly everything in one step.
 struct SuspectSearch: Sendable {
+    private static let maximumLonelyCulprits = 2
+
     /// What is in every probe.
     private var base: Composition
     /// The client has accepted the base, or more than it.
     private var isBaseProven: Bool
     /// From left to right.
     private(set) var suspects: [ObjectPart]
+    /// Those that have left the row.
+    private(set) var culprits: [ObjectPart] = []
     /// So many suspects from the left are accepted.
     private var accepted = 0
     /// With so many suspects from the left it was refused; nil if not known since the last culprit.
@@ -28,6 +35,10 @@ struct SuspectSearch: Sendable {
     private var probe: Int
     /// A hint may cost a probe, so there is one for each culprit.
     private var mayFollowHint = true
+    /// How many suspects the next probe leaves out while nothing is accepted.
+    private var stride = 1
+    /// Culprits that were found while nothing was accepted.
+    private var lonelyCulprits = 0
     /// Where the hinted ones of the undecided suspects begin; nil if there is no hint to follow.
     private var hintedFrom: Int?
 
@@ -55,8 +66,10 @@ struct SuspectSearch: Sendable {
 
     /// The most that it has accepted in this search; nil if it has accepted nothing.
     var acceptedComposition: Composition? {
-        isBaseProven || accepted > 0 ? base.adding(suspects.prefix(accepted)) : nil
+        isProven ? base.adding(suspects.prefix(accepted)) : nil
     }
+
+    private var isProven: Bool { isBaseProven || accepted > 0 }
 
     /// The suspects that have not been found guilty or innocent yet.
     var undecided: ArraySlice<ObjectPart> { suspects.dropFirst(accepted) }
@@ -94,16 +107,27 @@ struct SuspectSearch: Sendable {
             return .probe
         }
         guard refused - accepted > 1 else {
-            guard accepted > 0 || isBaseProven else {
-                probe = 0
-                return .probe
+            if !isProven {
+                // Without a base the one suspect was refused alone, which is proof enough. But where many
+                // are, it may be the aggregate itself. It isn't asked at once: a client that works, and of
+                // which only we know nothing, would lose everything for a moment.
+                guard base.isEmpty, lonelyCulprits < Self.maximumLonelyCulprits else {
+                    probe = 0
+                    return .probe
+                }
+                lonelyCulprits += 1
             }
+            let culprit = suspects.remove(at: accepted)
+            culprits.append(culprit)
             self.refused = nil
             mayFollowHint = true
-            return .culprit(suspects.remove(at: accepted))
+            return .culprit(culprit)
         }
         if let hintedFrom, hintedFrom > accepted, hintedFrom < refused {
             probe = hintedFrom
+        } else if base.isEmpty, !isProven {
+            probe = max(1, refused - stride)
+            stride *= 2
         } else {
             probe = accepted + (refused - accepted) / 2
         }

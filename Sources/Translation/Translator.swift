@@ -20,6 +20,10 @@ package struct Translator: Sendable {
     package private(set) var shares: Shares
     /// The store's revision in which the mesh became what it is; 0 if there is none.
     private var revision: UInt64
+    /// The same for each service.
+    private var revisionByService: [ServiceName: UInt64]
+    /// What each service contributes to the routes.
+    private var routeParts: [ObjectPart]
     private var endpointsByService: [ServiceName: [Endpoint]]
     private var clusters: [EncodedResource]
     private var routes: EncodedResource
@@ -36,17 +40,29 @@ package struct Translator: Sendable {
         self.shares = shares
         self.revision = revision
         self.endpointsByService = endpoints
-        self.clusters = Self.encodedClusters(of: mesh, revision)
-        self.routes = Self.encodedRoutes(of: mesh, revision)
+        let revisions = Dictionary(uniqueKeysWithValues: mesh.services.map { ($0.name, revision) })
+        self.revisionByService = revisions
+        self.clusters = Self.encodedClusters(of: mesh, revisions)
+        self.routeParts = Self.routeParts(of: mesh, revisions)
+        self.routes = Self.encodedRoutes(of: routeParts, revision)
     }
 
     // MARK: What happened
 
     package mutating func meshChanged(to mesh: Mesh, revision: UInt64 = 0) {
+        let previous = Dictionary(uniqueKeysWithValues: self.mesh.services.map { ($0.name, $0) })
+        let revisions = revisionByService
+        revisionByService = Dictionary(
+            uniqueKeysWithValues: mesh.services.map { service in
+                let isSame = previous[service.name] == service
+                return (service.name, isSame ? revisions[service.name] ?? revision : revision)
+            }
+        )
         self.mesh = mesh
         self.revision = revision
-        clusters = Self.encodedClusters(of: mesh, revision)
-        routes = Self.encodedRoutes(of: mesh, revision)
+        clusters = Self.encodedClusters(of: mesh, revisionByService)
+        routeParts = Self.routeParts(of: mesh, revisionByService)
+        routes = Self.encodedRoutes(of: routeParts, revision)
         assignments = [:]
     }
 
@@ -67,6 +83,23 @@ package struct Translator: Sendable {
     }
 
     // MARK: What to serve
+
+    /// The resources that are made of several objects' parts, with those parts.
+    package var aggregates: [ResourceReference: [ObjectPart]] {
+        [Self.routesReference: routeParts]
+    }
+
+    /// An aggregate with other parts in place of some objects'; nil if there is no such aggregate.
+    ///
+    /// - Parameter standIns: by object; nil leaves the object out.
+    package func aggregate(
+        _ reference: ResourceReference,
+        substituting standIns: [String: ObjectPart?]
+    ) -> EncodedResource? {
+        guard reference == Self.routesReference else { return nil }
+        let parts = routeParts.compactMap { part in standIns[part.object] ?? part }
+        return Self.encodedRoutes(of: parts, revision)
+    }
 
     /// Everything that nodes of this scope get, sorted by type (in sending order) and name.
     package mutating func resources(for scope: Scope) -> [EncodedResource] {
@@ -94,7 +127,10 @@ package struct Translator: Sendable {
             ),
             typeURL: .clusterLoadAssignment,
             name: ResourceName(service.rawValue),
-            origin: ResourceOrigin(objects: ["service \(service)"], revision: revision)
+            origin: ResourceOrigin(
+                objects: ["service \(service)"],
+                revision: revisionByService[service] ?? revision
+            )
         )
         // Only regions of the mesh are kept, so that no node can fill the table with names of its
         // own.
@@ -134,7 +170,15 @@ package struct Translator: Sendable {
         return encoded
     }
 
-    private static func encodedClusters(of mesh: Mesh, _ revision: UInt64) -> [EncodedResource] {
+    private static let routesReference = ResourceReference(
+        .routeConfiguration,
+        ResourceName(egressName)
+    )
+
+    private static func encodedClusters(
+        of mesh: Mesh,
+        _ revisions: [ServiceName: UInt64]
+    ) -> [EncodedResource] {
         mesh.services.sorted { $0.name < $1.name }.map { service in
             let name = ResourceName(service.name.rawValue)
             return EncodedResource(
@@ -142,20 +186,27 @@ package struct Translator: Sendable {
                 typeURL: .cluster,
                 name: name,
                 companions: [ResourceReference(.clusterLoadAssignment, name)],
-                origin: ResourceOrigin(objects: ["service \(service.name)"], revision: revision)
+                origin: ResourceOrigin(
+                    objects: [service.objectName],
+                    revision: revisions[service.name] ?? 0
+                )
             )
         }
     }
 
-    private static func encodedRoutes(of mesh: Mesh, _ revision: UInt64) -> EncodedResource {
+    private static func routeParts(
+        of mesh: Mesh,
+        _ revisions: [ServiceName: UInt64]
+    ) -> [ObjectPart] {
+        mesh.services.map { ObjectPart(routesOf: $0, revision: revisions[$0.name] ?? 0) }
+    }
+
+    private static func encodedRoutes(of parts: [ObjectPart], _ revision: UInt64) -> EncodedResource {
         EncodedResource(
-            Envoy_Config_Route_V3_RouteConfiguration(name: egressName, mesh: mesh),
+            Envoy_Config_Route_V3_RouteConfiguration(name: egressName, parts: parts),
             typeURL: .routeConfiguration,
-            name: ResourceName(egressName),
-            origin: ResourceOrigin(
-                objects: mesh.services.map { "service \($0.name)" },
-                revision: revision
-            )
+            name: routesReference.name,
+            origin: ResourceOrigin(objects: parts.map(\.object), revision: revision, parts: parts)
         )
     }
 }

@@ -29,6 +29,7 @@ package struct ProxyStatus: Sendable {
 /// The discovery services, aggregated and for each type, in both forms of the protocol.
 package final class DiscoveryService: Service {
     let viewOf: @Sendable (Envoy_Config_Core_V3_Node) throws(RefusedNode) -> PublishedView
+    let answered: @Sendable ([AggregateAnswer], _ nodeID: String) -> Bool
     let configuration: DiscoveryConfiguration
     let frames = FrameCache()
     let tally = DiscoveryTally()
@@ -36,14 +37,21 @@ package final class DiscoveryService: Service {
     let directory: StreamDirectory
     let memories: NodeMemories
 
-    /// - Parameter viewOf: the view that a node gets, asked on an event loop with the node of a
-    ///   stream's first request, and again after `viewsMayHaveChanged`.
+    /// - Parameters:
+    ///   - answered: told on an event loop what a node said of resources that are made of several objects;
+    ///     true if the node's view may be another since.
+    ///   - viewOf: the view that a node gets, asked on an event loop with the node of a stream's first
+    ///     request, and again after `viewsMayHaveChanged`.
     package init(
         configuration: DiscoveryConfiguration = DiscoveryConfiguration(),
         logger: Logger,
+        answered: @escaping @Sendable ([AggregateAnswer], _ nodeID: String) -> Bool = { _, _ in
+            false
+        },
         viewOf: @escaping @Sendable (Envoy_Config_Core_V3_Node) throws(RefusedNode) -> PublishedView
     ) {
         self.configuration = configuration
+        self.answered = answered
         self.viewOf = viewOf
         self.logger = logger
         self.directory = StreamDirectory(

@@ -38,6 +38,7 @@ final class DiscoveryStream: InlineStreamHandler {
             let view = try view(for: incoming.node)
             try perform(machine.received(incoming.request, in: view.current))
         }
+        reportAggregateAnswers()
     }
 
     func receivedEnd() {
@@ -91,6 +92,13 @@ final class DiscoveryStream: InlineStreamHandler {
         view = next
         service.tally.viewMoved()
         performUnasked(machine.viewChanged(to: next.current))
+    }
+
+    /// The node may get other resources than those that it refused, on each of its streams.
+    private func reportAggregateAnswers() {
+        let answers = machine.takeAggregateAnswers()
+        guard !answers.isEmpty, let node, service.answered(answers, node.id) else { return }
+        service.viewsMayHaveChanged(of: [node.id])
     }
 
     /// A sibling sent resources, with which some of this stream's have to go.

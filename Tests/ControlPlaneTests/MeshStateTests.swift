@@ -134,19 +134,6 @@ import XDSServer
         #expect(before[1] != after[1])
     }
 
-    @Test func `quarantine of one node gives it a view of its own`() throws {
-        let state = try Self.state()
-        let shared = try state.view(of: Self.node("n1"))
-        state.quarantineChanged(of: "n1", to: ["service reports"])
-        let own = try state.view(of: Self.node("n1"))
-        state.quarantineChanged(of: "n2", to: ["service reports"])
-        let same = try state.view(of: Self.node("n2"))
-        state.quarantineChanged(of: "n1", to: [])
-        #expect(own !== shared)
-        #expect(same === own)
-        #expect(try state.view(of: Self.node("n1")) === shared)
-    }
-
     @Test func `a node beyond the bound on views is refused`() throws {
         let state = try Self.state(views: ViewTable(maximumViews: 1))
         _ = try state.view(of: Self.node("n1"))

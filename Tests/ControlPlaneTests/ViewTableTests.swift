@@ -1,4 +1,5 @@
 import Primitives
+import Quarantine
 import Testing
 import Translation
 import XDSCore
@@ -12,13 +13,20 @@ import XDSServer
         region: "east",
         listen: EndpointAddress(host: "127.0.0.1", port: 15_001)
     )
-    private static let overlaid = ViewKey(scope, ViewOverlay(quarantined: ["service reports"]))
+    private static func without(_ object: String) -> ViewOverlay {
+        let routes = ResourceReference(.routeConfiguration, "egress")
+        return ViewOverlay(
+            quarantined: [routes: [Substitution(object: object, standIn: nil)]]
+        )
+    }
+
+    private static let overlaid = ViewKey(scope, without("service reports"))
 
     @Test func `equal keys share a view`() throws {
         var table = ViewTable()
         let added = table.add(Self.overlaid)
         let view = try #require(added)
-        let again = ViewKey(Self.scope, ViewOverlay(quarantined: ["service reports"]))
+        let again = ViewKey(Self.scope, Self.without("service reports"))
         #expect(table[again] === view)
         #expect(table[ViewKey(Self.scope)] == nil)
     }
@@ -46,7 +54,7 @@ import XDSServer
         var table = ViewTable(maximumViews: 2)
         let shared = table.add(ViewKey(Self.scope))
         var overlaid = table.add(Self.overlaid)
-        let other = ViewKey(Self.scope, ViewOverlay(quarantined: ["service billing"]))
+        let other = ViewKey(Self.scope, Self.without("service billing"))
         let tooMany = table.add(other)
         #expect(shared != nil && overlaid != nil)
         #expect(tooMany == nil)
