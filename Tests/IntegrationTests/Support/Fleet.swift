@@ -102,11 +102,19 @@ final class Fleet: Sendable {
         mesh: MeshText = MeshText(),
         on address: EndpointAddress? = nil
     ) async throws -> ControlPlane {
+        try await startControlPlane(yaml: mesh.yaml, on: address)
+    }
+
+    /// - Parameter address: where to serve; nil takes a free port.
+    func startControlPlane(
+        yaml: String,
+        on address: EndpointAddress? = nil
+    ) async throws -> ControlPlane {
         let process = try start(
             "control",
             try Programs.meridian("meridian-control"),
             [
-                "--mesh", try write(mesh.yaml, to: "mesh.yaml"),
+                "--mesh", try write(yaml, to: "mesh.yaml"),
                 "--listen", address?.description ?? "127.0.0.1:0",
                 "--data-dir", "\(directory)/data",
             ]
@@ -127,13 +135,15 @@ final class Fleet: Sendable {
     func startWorker(
         _ id: String,
         in region: String,
-        _ control: ControlPlane
+        _ control: ControlPlane,
+        service: String = "reports"
     ) async throws -> Worker {
         let process = try start(
             id,
             try Programs.meridian("meridian-worker"),
             [
                 "--control", control.address.description, "--id", id, "--region", region,
+                "--service", service,
                 "--zone", "\(region)-a", "--database", "\(directory)/\(id).sqlite", "--seed", "42",
                 "--orders", "200", "--reports", "\(Programs.root)/xds/examples/reports",
             ]
