@@ -54,8 +54,8 @@ extension MeshState.State {
     /// Tries again what was refused and is another now; returns the nodes that get something else.
     mutating func retryChangedObjects() -> Set<String> {
         var moved: Set<String> = []
-        for (aggregate, parts) in translator.aggregates.sorted(by: { $0.key < $1.key }) {
-            let nodes = quarantine.wantedChanged(of: aggregate, to: Composition(parts))
+        for (aggregate, composition) in translator.aggregates.sorted(by: { $0.key < $1.key }) {
+            let nodes = quarantine.wantedChanged(of: aggregate, to: composition)
             moved.formUnion(nodes.map(\.rawValue))
         }
         return moved
@@ -77,7 +77,7 @@ extension MeshState.State {
 
 extension QuarantineLedger {
     fileprivate mutating func received(_ answer: AggregateAnswer, from node: NodeID) -> Outcome {
-        let parts = answer.origin.parts ?? []
+        let parts = answer.origin.composition ?? Composition()
         switch answer.verdict {
         case .accepted:
             return accepted(answer.reference, parts, by: node)
@@ -85,7 +85,7 @@ extension QuarantineLedger {
             return refused(
                 answer.reference,
                 parts,
-                acceptedBefore: before?.parts,
+                acceptedBefore: before?.composition,
                 by: node,
                 text: error.message
             )

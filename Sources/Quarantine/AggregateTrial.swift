@@ -54,6 +54,8 @@ package struct AggregateTrial: Sendable {
 
     /// What the node is to get now.
     package private(set) var composition: Composition
+    /// What has to be done to what operators want to make it that, by object.
+    package private(set) var substitutions: [Substitution] = []
 
     package init(wanted: Composition, limits: QuarantineLimits = QuarantineLimits()) {
         self.wanted = wanted
@@ -80,6 +82,8 @@ package struct AggregateTrial: Sendable {
         if let last { accepted = last }
         // The answer to what was sent before the last decision; the one to that will come.
         guard parts == composition else { return [] }
+        // Equal, and shared with all who have it.
+        composition = parts
         lastText = text
         switch phase {
         case .trying:
@@ -106,6 +110,7 @@ package struct AggregateTrial: Sendable {
     package mutating func accepted(_ parts: Composition) -> [Culprit] {
         accepted = parts
         guard parts == composition else { return [] }
+        composition = parts
         switch phase {
         case .trying:
             phase = .settled
@@ -118,19 +123,39 @@ package struct AggregateTrial: Sendable {
         }
     }
 
+    /// What trials with equal verdicts come to when operators change something.
+    package struct Shared {
+        fileprivate var byVerdicts: [[String: Culprit]: (Composition, [Substitution])] = [:]
+
+        package init() {}
+    }
+
     /// Operators changed something: what was refused and is another now is tried again.
     package mutating func wantedChanged(to wanted: Composition) {
+        var shared = Shared()
+        wantedChanged(to: wanted, sharing: &shared)
+    }
+
+    /// The same for one of many trials of an aggregate.
+    package mutating func wantedChanged(to wanted: Composition, sharing shared: inout Shared) {
         guard wanted != self.wanted else { return }
         self.wanted = wanted
         culpritByObject = culpritByObject.filter { wanted[$0.key] == $0.value.part }
         probes = 0
         restarts = 0
         phase = .trying
-        composition = Composition(
-            wanted.parts.compactMap { part in
-                culpritByObject[part.object].map { $0.standIn } ?? part
-            }
+        if let known = shared.byVerdicts[culpritByObject] {
+            (composition, substitutions) = known
+            return
+        }
+        serve(
+            Composition(
+                wanted.parts.compactMap { part in
+                    culpritByObject[part.object].map { $0.standIn } ?? part
+                }
+            )
         )
+        shared.byVerdicts[culpritByObject] = (composition, substitutions)
     }
 
     // MARK: - Status
@@ -167,8 +192,6 @@ package struct AggregateTrial: Sendable {
         }
         return undecided.filter { wanted[$0.object] == $0 }.sorted { $0.object < $1.object }
     }
-
-    package var substitutions: [Substitution] { composition.substitutions(in: wanted) }
 
     /// Compositions that the node was asked about since operators changed something.
     package var probeCount: Int { probes }
@@ -208,7 +231,7 @@ package struct AggregateTrial: Sendable {
                     return found
                 }
                 probes += 1
-                composition = search.composition
+                serve(search.composition)
                 phase = .searching(search)
                 return found
             case .culprit(let part):
@@ -223,7 +246,7 @@ package struct AggregateTrial: Sendable {
                 found.append(culprit)
             case .finished:
                 // Without anything that it accepts, nothing is left to serve.
-                composition = search.acceptedComposition ?? Composition()
+                serve(search.acceptedComposition ?? Composition())
                 phase = .settled
                 return found
             case .unexplained:
@@ -238,7 +261,12 @@ package struct AggregateTrial: Sendable {
     /// Gives up, and stays with what the node accepted; with what is wanted if it accepted nothing.
     private mutating func rest(undecided: [ObjectPart], at composition: Composition? = nil) {
         let known = composition ?? accepted?.restricted(to: wanted)
-        self.composition = known ?? wanted
+        serve(known ?? wanted)
         phase = .resting(undecided: undecided)
+    }
+
+    private mutating func serve(_ next: Composition) {
+        composition = next
+        substitutions = next.substitutions(in: wanted)
     }
 }

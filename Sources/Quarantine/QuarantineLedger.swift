@@ -51,11 +51,13 @@ package struct QuarantineLedger: Sendable {
     ) -> [NodeID] {
         guard wanted.updateValue(parts, forKey: aggregate) != parts else { return [] }
         var moved: [NodeID] = []
+        // Nodes with equal verdicts share what follows from them.
+        var shared = AggregateTrial.Shared()
         for (node, entry) in entries {
             guard let trial = entry.trials[aggregate] else { continue }
             let before = trial.substitutions
             var next = trial
-            next.wantedChanged(to: parts)
+            next.wantedChanged(to: parts, sharing: &shared)
             if next.substitutions != before { moved.append(node) }
             put(next, of: node, aggregate)
         }
@@ -69,8 +71,8 @@ package struct QuarantineLedger: Sendable {
     ///   - last: what the node accepted before on the same stream, if that is known.
     package mutating func refused(
         _ aggregate: ResourceReference,
-        _ parts: [ObjectPart],
-        acceptedBefore last: [ObjectPart]?,
+        _ parts: Composition,
+        acceptedBefore last: Composition?,
         by node: NodeID,
         text: String
     ) -> Outcome {
@@ -81,8 +83,8 @@ package struct QuarantineLedger: Sendable {
         let cut = text.prefix(utf8Bytes: limits.maximumErrorTextBytes)
         return change(trial, of: node, aggregate) { trial in
             trial.refused(
-                Composition(parts),
-                acceptedBefore: last.map { Composition($0) },
+                parts,
+                acceptedBefore: last,
                 text: cut,
                 isHinted: { known[$0] != nil || $0.isMentioned(in: text) }
             )
@@ -94,11 +96,11 @@ package struct QuarantineLedger: Sendable {
     /// For a node that is not here, and that is nearly every one, this is one look into a table.
     package mutating func accepted(
         _ aggregate: ResourceReference,
-        _ parts: [ObjectPart],
+        _ parts: Composition,
         by node: NodeID
     ) -> Outcome {
         guard let trial = entries[node]?.trials[aggregate] else { return Outcome() }
-        return change(trial, of: node, aggregate) { $0.accepted(Composition(parts)) }
+        return change(trial, of: node, aggregate) { $0.accepted(parts) }
     }
 
     /// The node is not to be remembered.

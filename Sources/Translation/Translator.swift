@@ -85,8 +85,9 @@ package struct Translator: Sendable {
     // MARK: What to serve
 
     /// The resources that are made of several objects' parts, with those parts.
-    package var aggregates: [ResourceReference: [ObjectPart]] {
-        [Self.routesReference: routeParts]
+    package var aggregates: [ResourceReference: Composition] {
+        guard let composition = routes.origin?.composition else { return [:] }
+        return [Self.routesReference: composition]
     }
 
     /// An aggregate with other parts in place of some objects'; nil if there is no such aggregate.
@@ -206,7 +207,11 @@ package struct Translator: Sendable {
             Envoy_Config_Route_V3_RouteConfiguration(name: egressName, parts: parts),
             typeURL: .routeConfiguration,
             name: routesReference.name,
-            origin: ResourceOrigin(objects: parts.map(\.object), revision: revision, parts: parts)
+            origin: ResourceOrigin(
+                objects: parts.map(\.object),
+                revision: revision,
+                composition: Composition(parts)
+            )
         )
     }
 }

@@ -12,7 +12,8 @@ package final class ObjectPart: Sendable, Hashable {
     package let revision: UInt64
     /// The part, encoded as only its translator knows.
     package let bytes: [UInt8]
-    package let fingerprint: StableHash
+    /// Tells this part from every other one.
+    package let identity: StableHash
     /// Texts of the part that a client may quote when it refuses it, such as a regular expression.
     package let quotables: [String]
 
@@ -20,7 +21,7 @@ package final class ObjectPart: Sendable, Hashable {
         self.object = object
         self.revision = revision
         self.bytes = bytes
-        self.fingerprint = StableHash(bytes)
+        self.identity = StableHash(Array(object.utf8) + [0] + bytes)
         self.quotables = quotables
     }
 
@@ -33,11 +34,10 @@ package final class ObjectPart: Sendable, Hashable {
     }
 
     package static func == (lhs: ObjectPart, rhs: ObjectPart) -> Bool {
-        lhs === rhs || (lhs.fingerprint == rhs.fingerprint && lhs.object == rhs.object)
+        lhs === rhs || lhs.identity == rhs.identity
     }
 
     package func hash(into hasher: inout Hasher) {
-        hasher.combine(object)
-        hasher.combine(fingerprint)
+        hasher.combine(identity)
     }
 }

@@ -21,8 +21,8 @@ import XDSCore
             let sent = served(ledger, node)
             let outcome =
                 sent.contains(culprit)
-                ? ledger.refused(routes, sent, acceptedBefore: old, by: node, text: "bad s5")
-                : ledger.accepted(routes, sent, by: node)
+                ? ledger.refused(routes, Composition(sent), acceptedBefore: Composition(old), by: node, text: "bad s5")
+                : ledger.accepted(routes, Composition(sent), by: node)
             if !outcome.hasMoved { return answers }
         }
         return .max
@@ -44,7 +44,7 @@ import XDSCore
     @Test func `a node that refused nothing gets everything`() {
         var ledger = ledger
         _ = Self.run(&ledger, "n1")
-        let outcome = ledger.accepted(Self.routes, Self.wanted(), by: "n2")
+        let outcome = ledger.accepted(Self.routes, Composition(Self.wanted()), by: "n2")
         #expect(ledger.substitutions(for: "n2").isEmpty)
         #expect(!outcome.hasMoved)
         #expect(ledger.nodeCount == 1)
@@ -76,12 +76,12 @@ import XDSCore
                     sent.contains(Self.culprit)
                     ? ledger.refused(
                         Self.routes,
-                        sent,
-                        acceptedBefore: Self.old,
+                        Composition(sent),
+                        acceptedBefore: Composition(Self.old),
                         by: node,
                         text: "says nothing"
                     )
-                    : ledger.accepted(Self.routes, sent, by: node)
+                    : ledger.accepted(Self.routes, Composition(sent), by: node)
                 count += outcome.verdicts.count
             }
             news.append(count)
@@ -103,7 +103,13 @@ import XDSCore
         for text in ["service s5 is bad", "missing ): (x5"] {
             var ledger = QuarantineLedger()
             _ = ledger.wantedChanged(of: Self.routes, to: Composition(parts))
-            _ = ledger.refused(Self.routes, parts, acceptedBefore: Self.old, by: "n1", text: text)
+            _ = ledger.refused(
+                Self.routes,
+                Composition(parts),
+                acceptedBefore: Composition(Self.old),
+                by: "n1",
+                text: text
+            )
             let held = ledger.substitutions(for: "n1")[Self.routes] ?? []
             #expect(held.map(\.object) == ["service s5"])
         }
@@ -157,8 +163,8 @@ import XDSCore
         var ledger = ledger
         _ = ledger.refused(
             Self.routes,
-            Self.wanted(),
-            acceptedBefore: Self.old,
+            Composition(Self.wanted()),
+            acceptedBefore: Composition(Self.old),
             by: "n1",
             text: "says nothing"
         )
@@ -172,8 +178,8 @@ import XDSCore
         _ = ledger.wantedChanged(of: Self.routes, to: Composition([Self.culprit]))
         _ = ledger.refused(
             Self.routes,
-            [Self.culprit],
-            acceptedBefore: [part("s5", 1)],
+            Composition([Self.culprit]),
+            acceptedBefore: Composition([part("s5", 1)]),
             by: "n1",
             text: String(repeating: "x", count: 1_000)
         )

@@ -53,19 +53,19 @@ import XDSCore
 
     @Test func `the routes are made of parts that say when their service changed`() throws {
         var translator = Translator(mesh: Self.mesh(), revision: 7)
-        let before = try #require(translator.aggregates.values.first)
+        let before = try #require(translator.aggregates.values.first?.parts)
         translator.meshChanged(to: Self.mesh(timeout: .seconds(4)), revision: 8)
-        let after = try #require(translator.aggregates.values.first)
-        #expect(after.map(\.object) == ["service reports", "service orders"])
-        #expect(after.map(\.revision) == [8, 7])
-        #expect(zip(before, after).map { $0 == $1 } == [false, true])
+        let after = try #require(translator.aggregates.values.first?.parts)
+        #expect(after.map(\.object) == ["service orders", "service reports"])
+        #expect(after.map(\.revision) == [7, 8])
+        #expect(zip(before, after).map { $0 == $1 } == [true, false])
     }
 
     @Test func `a part can stand in for another, or be left out`() throws {
         var translator = Translator(mesh: Self.mesh(), revision: 7)
         let before = try #require(translator.resources(for: Self.scope()).last)
         let reference = before.reference
-        let old = try #require(translator.aggregates[reference]?.first)
+        let old = try #require(translator.aggregates[reference]?["service reports"])
         translator.meshChanged(to: Self.mesh(timeout: .seconds(4)), revision: 8)
         let without = try #require(
             translator.aggregate(reference, substituting: ["service orders": nil])
@@ -75,7 +75,7 @@ import XDSCore
         )
         let rebuilt = translator.aggregate(reference, substituting: ["service reports": old])
         #expect(configuration.virtualHosts.flatMap(\.routes).map(\.match.prefix) == ["/r/"])
-        #expect(without.origin?.parts?.map(\.object) == ["service reports"])
+        #expect(without.origin?.composition?.parts.map(\.object) == ["service reports"])
         // The same content has the same version, however it came about.
         #expect(rebuilt?.version == before.version)
     }
