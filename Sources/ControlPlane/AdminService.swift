@@ -13,7 +13,7 @@ struct AdminService<Storage: Store>: Sendable {
     let discovery: DiscoveryService
     let counters: @Sendable () -> [String: UInt64]
 
-    func register(in methods: inout MethodTable) {
+    func register(in methods: inout AdminMethods) {
         methods.unary(Self.name, "ApplyMesh") { (request: Meridian_V1_ApplyMeshRequest, _) in
             try await operators.apply(request)
         }
@@ -36,6 +36,23 @@ struct AdminService<Storage: Store>: Sendable {
         methods.unary(Self.name, "GetCounters") {
             (_: Meridian_V1_GetCountersRequest, _) -> Meridian_V1_GetCountersResponse in
             .with { $0.counters = counters() }
+        }
+        registerRaw(in: &methods)
+    }
+
+    private func registerRaw(in methods: inout AdminMethods) {
+        let name = "meridian.v1.RawResources"
+        methods.unary(name, "PutRaw") { (request: Meridian_V1_PutRawRequest, _) in
+            try await operators.putRaw(request)
+        }
+        methods.unary(name, "RemoveRaw") { (request: Meridian_V1_RemoveRawRequest, _) in
+            try await operators.removeRaw(request)
+        }
+        methods.unary(name, "ListRaw") { (request: Meridian_V1_ListRawRequest, _) in
+            try await operators.listRaw(request)
+        }
+        methods.unary(name, "SetRawSnapshot") { (request: Meridian_V1_SetRawSnapshotRequest, _) in
+            try await operators.setRawSnapshot(request)
         }
     }
 }
