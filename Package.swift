@@ -30,6 +30,7 @@ let lifecycle = Target.Dependency.product(
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
@@ -153,13 +154,15 @@ let package = Package(
             ]
         ),
 
+        library("ResourceJSON", ["EnvoyAPI", "MeridianAPI", protobuf]),
+        library("AdminHTTP", ["Primitives", lifecycle, logging, nioCore, nioHTTP1, nioPosix]),
         library(
             "ControlPlane",
             [
-                "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh", "Primitives",
+                "AdminHTTP", "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh", "Primitives",
                 "Quarantine", "Registry",
-                "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML", lifecycle,
-                logging, nioPosix,
+                "ResourceJSON", "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML",
+                deque, lifecycle, logging, nioPosix,
                 protobuf,
             ]
         ),
@@ -183,7 +186,7 @@ let package = Package(
             "meridian",
             [
                 "CommandLine", "GRPC", "MeridianAPI", "Mesh", "OperatorTools", "Primitives",
-                "SidecarBootstrap", "YAML", argumentParser, nioPosix, protobuf,
+                "ResourceJSON", "SidecarBootstrap", "YAML", argumentParser, nioPosix, protobuf,
             ]
         ),
         program("bench-echo", ["GRPC", "TLS", argumentParser]),
@@ -200,10 +203,16 @@ let package = Package(
         tests(
             "ControlPlaneTests",
             [
-                "ControlPlane", "EnvoyAPI", "Mesh", "Membership", "Primitives", "Quarantine",
-                "XDSCore", "XDSServer", "YAML", protobuf,
+                "ControlPlane", "EnvoyAPI", "GRPC", "Membership", "MeridianAPI", "Mesh",
+                "Primitives", "Quarantine", "Registry", "Store", "Translation", "XDSCore",
+                "XDSServer", "YAML", logging, protobuf,
             ]
         ),
+        tests(
+            "AdminHTTPTests",
+            ["AdminHTTP", "Primitives", logging, nioCore, nioHTTP1, nioPosix]
+        ),
+        tests("ResourceJSONTests", ["EnvoyAPI", "MeridianAPI", "ResourceJSON", protobuf]),
         tests("EnvoyAPITests", ["EnvoyAPI", "GRPCAPI", "MeridianAPI", protobuf]),
         tests(
             "GRPCTests",

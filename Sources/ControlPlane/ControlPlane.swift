@@ -1,3 +1,4 @@
+import AdminHTTP
 import EnvoyAPI
 import Foundation
 import GRPC
@@ -21,8 +22,16 @@ package struct ControlPlaneConfiguration: Sendable {
     package var dataDirectory: String
     /// The mesh description for a store that has none yet.
     package var meshPath: String?
+    /// Where the admin API is served as JSON over HTTP; nil for nowhere.
+    package var adminHTTP: EndpointAddress?
 
-    package init(listen: EndpointAddress, dataDirectory: String, meshPath: String?) {
+    package init(
+        listen: EndpointAddress,
+        dataDirectory: String,
+        meshPath: String?,
+        adminHTTP: EndpointAddress? = nil
+    ) {
+        self.adminHTTP = adminHTTP
         self.listen = listen
         self.dataDirectory = dataDirectory
         self.meshPath = meshPath
@@ -53,10 +62,12 @@ package struct ControlPlane: Sendable {
     package func run(onReady: @escaping @Sendable (EndpointAddress) -> Void) async throws {
         let store = try await openStore()
         let loaded = try await loadMesh(store)
+        let raw = try await loadRaw(store)
         let state = MeshState(
             mesh: loaded.mesh,
             shares: loaded.shares,
-            revision: UInt64(loaded.current.revision.rawValue)
+            revision: UInt64(loaded.current.revision.rawValue),
+            raw: raw.resources
         )
         let refusals = RefusalObserver(state: state, logger: logger)
         let discovery = DiscoveryService(logger: logger, answered: refusals.answered) {
@@ -75,6 +86,7 @@ package struct ControlPlane: Sendable {
             state: state,
             discovery: discovery,
             registry: registry,
+            raw: raw,
             current: loaded.current,
             logger: logger
         )
@@ -84,6 +96,7 @@ package struct ControlPlane: Sendable {
         discovery.register(in: &methods)
         ClientStatusService(discovery: discovery).register(in: &methods)
         RegistrationService(registry: registry).register(in: &methods)
+        var admin = AdminMethods(grpc: methods)
         AdminService(
             operators: operators,
             registry: registry,
@@ -92,7 +105,8 @@ package struct ControlPlane: Sendable {
         ) {
             counters.values
         }
-        .register(in: &methods)
+        .register(in: &admin)
+        methods = admin.grpc
         health.register(in: &methods)
         ReflectionService(
             files: MeridianDescriptors.files + GRPCDescriptors.files + EnvoyDescriptors.files
@@ -108,12 +122,13 @@ package struct ControlPlane: Sendable {
         counters.add { discovery.counters }
         counters.add { state.quarantineCounters }
         let address = try await server.start()
+        let adminHTTP = try await startAdminHTTP(admin)
         health.set(.serving)
         onReady(address)
         // The last one is shut down first: the registry ends its streams before the server could
         // break them, so that no worker is taken for dead.
         let services = ServiceGroup(
-            services: [server, health, discovery, registry],
+            services: [server, health, discovery, registry] + adminHTTP,
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
@@ -187,6 +202,40 @@ package struct ControlPlane: Sendable {
             shares: Shares(),
             current: (file.path, file.yaml, result.revision)
         )
+    }
+}
+
+extension ControlPlane {
+    /// The admin API over HTTP, if it is asked for.
+    private func startAdminHTTP(
+        _ methods: AdminMethods
+    ) async throws -> [any ServiceLifecycle.Service] {
+        guard let address = configuration.adminHTTP else { return [] }
+        let routes = AdminRoutes(methods: methods.json, logger: logger)
+        let server = AdminHTTPServer(
+            address: address,
+            group: MultiThreadedEventLoopGroup.singleton,
+            logger: logger
+        ) { await routes.answer($0) }
+        do {
+            let bound = try await server.start()
+            logger.info("the admin API is served over HTTP", metadata: ["address": "\(bound)"])
+        } catch {
+            throw ControlPlaneStartError(
+                description: "--admin-http: can't listen on \(address): \(error)"
+            )
+        }
+        return [server]
+    }
+
+    /// What operators set for their nodes, without what an unfinished snapshot left behind.
+    private func loadRaw(_ store: some Store) async throws -> RawCatalog {
+        let stored = try await store.range(prefix: RawRecords.prefix)
+        let (sets, leftovers) = try RawRecords.load(stored.entries)
+        for key in leftovers {
+            _ = try await store.commit(Transaction(success: [.delete(key)]))
+        }
+        return RawCatalog(sets: sets)
     }
 }
 

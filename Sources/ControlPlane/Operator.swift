@@ -11,10 +11,13 @@ import YAML
 /// What operators change: each change is checked, stored, and only then takes effect.
 actor Operator<Storage: Store> {
     private let store: Storage
-    private let state: MeshState
-    private let discovery: DiscoveryService
+    let state: MeshState
+    let discovery: DiscoveryService
     private let registry: WorkerRegistry<Storage>
-    private let logger: Logger
+    let logger: Logger
+    /// The resources that operators set themselves.
+    var raw: RawCatalog
+    private let turn = ChangeTurn()
     private var current: (fileName: String, yaml: String, revision: Revision)
 
     init(
@@ -22,6 +25,7 @@ actor Operator<Storage: Store> {
         state: MeshState,
         discovery: DiscoveryService,
         registry: WorkerRegistry<Storage>,
+        raw: RawCatalog,
         current: (fileName: String, yaml: String, revision: Revision),
         logger: Logger
     ) {
@@ -29,6 +33,7 @@ actor Operator<Storage: Store> {
         self.state = state
         self.discovery = discovery
         self.registry = registry
+        self.raw = raw
         self.current = current
         self.logger = logger
     }
@@ -42,7 +47,26 @@ actor Operator<Storage: Store> {
         }
     }
 
+    /// Makes one change after the other, also across its waits.
+    func inTurn<Result>(_ change: () async throws -> Result) async throws -> Result {
+        try await turn.begin()
+        do {
+            let result = try await change()
+            await turn.end()
+            return result
+        } catch {
+            await turn.end()
+            throw error
+        }
+    }
+
     func apply(
+        _ request: Meridian_V1_ApplyMeshRequest
+    ) async throws -> Meridian_V1_ApplyMeshResponse {
+        try await inTurn { try await applyInTurn(request) }
+    }
+
+    private func applyInTurn(
         _ request: Meridian_V1_ApplyMeshRequest
     ) async throws -> Meridian_V1_ApplyMeshResponse {
         let mesh: Mesh
@@ -53,6 +77,7 @@ actor Operator<Storage: Store> {
         }
         var shares = state.shares
         let dropped = shares.meshChanged(to: mesh)
+        try await check(mesh, shares)
         // Whoever gave no revision wants the file to stand, whatever was there.
         let compares: [Transaction.Compare] =
             request.expectedRevision == 0
@@ -78,6 +103,8 @@ actor Operator<Storage: Store> {
         state.meshChanged(to: mesh, shares: shares, revision: UInt64(revision.rawValue)) {
             discovery.viewsMayHaveChanged(of: $0)
         }
+        // A node's scope is read from the mesh.
+        discovery.viewsMayHaveChanged()
         await registry.directoryChanged(to: state.directory)
         for entry in dropped {
             logger.warning(
@@ -89,6 +116,12 @@ actor Operator<Storage: Store> {
     }
 
     func setShares(
+        _ request: Meridian_V1_SetSharesRequest
+    ) async throws -> Meridian_V1_SetSharesResponse {
+        try await inTurn { try await setSharesInTurn(request) }
+    }
+
+    private func setSharesInTurn(
         _ request: Meridian_V1_SetSharesRequest
     ) async throws -> Meridian_V1_SetSharesResponse {
         var shares = state.shares
@@ -110,9 +143,10 @@ actor Operator<Storage: Store> {
         return .with { $0.revision = UInt64(revision.rawValue) }
     }
 
-    private func commit(
+    func commit(
         _ compares: [Transaction.Compare],
-        _ operations: [Transaction.Operation]
+        _ operations: [Transaction.Operation],
+        whenChanged: String? = nil
     ) async throws -> Revision {
         let result: TransactionResult
         do {
@@ -123,7 +157,8 @@ actor Operator<Storage: Store> {
         guard result.succeeded else {
             throw GRPCError(
                 .failedPrecondition,
-                "expected_revision: the mesh is at revision \(current.revision) by now; get it and try again"
+                whenChanged
+                    ?? "expected_revision: the mesh is at revision \(current.revision) by now; get it and try again"
             )
         }
         return result.revision

@@ -12,6 +12,14 @@ package enum MeridianDescriptors {
 
     package static let files: [File] = [
         (
+            name: "google/protobuf/any.proto",
+            dependencies: [],
+            symbols: [
+                "google.protobuf.Any",
+            ],
+            base64: "Chlnb29nbGUvcHJvdG9idWYvYW55LnByb3RvEg9nb29nbGUucHJvdG9idWYiNgoDQW55EhkKCHR5cGVfdXJsGAEgASgJUgd0eXBlVXJsEhQKBXZhbHVlGAIgASgMUgV2YWx1ZUJ2ChNjb20uZ29vZ2xlLnByb3RvYnVmQghBbnlQcm90b1ABWixnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi9hbnlwYqICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z"
+        ),
+        (
             name: "google/protobuf/duration.proto",
             dependencies: [],
             symbols: [
@@ -65,6 +73,37 @@ package enum MeridianDescriptors {
                 "meridian.v1.Address",
             ],
             base64: "ChptZXJpZGlhbi92MS9sb2NhbGl0eS5wcm90bxILbWVyaWRpYW4udjEiUQoITG9jYWxpdHkSFgoGcmVnaW9uGAEgASgJUgZyZWdpb24SEgoEem9uZRgCIAEoCVIEem9uZRIZCghzdWJfem9uZRgDIAEoCVIHc3ViWm9uZSIxCgdBZGRyZXNzEhIKBGhvc3QYASABKAlSBGhvc3QSEgoEcG9ydBgCIAEoDVIEcG9ydGIGcHJvdG8z"
+        ),
+        (
+            name: "meridian/v1/raw.proto",
+            dependencies: [
+                "google/protobuf/any.proto",
+                "google/protobuf/duration.proto",
+            ],
+            symbols: [
+                "meridian.v1.NodeSelector",
+                "meridian.v1.RawResource",
+                "meridian.v1.EncodedAny",
+                "meridian.v1.PutRawRequest",
+                "meridian.v1.PutRawResponse",
+                "meridian.v1.ResourceKey",
+                "meridian.v1.RemoveRawRequest",
+                "meridian.v1.RemoveRawResponse",
+                "meridian.v1.ListRawRequest",
+                "meridian.v1.ListRawResponse",
+                "meridian.v1.RawSet",
+                "meridian.v1.SetRawSnapshotRequest",
+                "meridian.v1.SetRawSnapshotResponse",
+                "meridian.v1.RawSetRecord",
+                "meridian.v1.RawResourceRecord",
+                "meridian.v1.UsedVersion",
+                "meridian.v1.RawResources",
+                "meridian.v1.RawResources.PutRaw",
+                "meridian.v1.RawResources.RemoveRaw",
+                "meridian.v1.RawResources.ListRaw",
+                "meridian.v1.RawResources.SetRawSnapshot",
+            ],
+            base64: "ChVtZXJpZGlhbi92MS9yYXcucHJvdG8SC21lcmlkaWFuLnYxGhlnb29nbGUvcHJvdG9idWYvYW55LnByb3RvGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8ingEKDE5vZGVTZWxlY3RvchIXCgdub2RlX2lkGAEgASgJUgZub2RlSWQSGAoHY2x1c3RlchgCIAEoCVIHY2x1c3RlchIWCgZyZWdpb24YAyABKAlSBnJlZ2lvbhISCgR6b25lGAQgASgJUgR6b25lEhIKBHJvbGUYBSABKAlSBHJvbGUSGwoJYWxsX25vZGVzGAYgASgIUghhbGxOb2RlcyLNAQoLUmF3UmVzb3VyY2USEgoEbmFtZRgBIAEoCVIEbmFtZRIwCghyZXNvdXJjZRgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnlSCHJlc291cmNlEjEKB2VuY29kZWQYAyABKAsyFy5tZXJpZGlhbi52MS5FbmNvZGVkQW55UgdlbmNvZGVkEhgKB3ZlcnNpb24YBCABKAlSB3ZlcnNpb24SKwoDdHRsGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgN0dGwiPQoKRW5jb2RlZEFueRIZCgh0eXBlX3VybBgBIAEoCVIHdHlwZVVybBIUCgV2YWx1ZRgCIAEoDFIFdmFsdWUi1AEKDVB1dFJhd1JlcXVlc3QSLwoFbm9kZXMYASABKAsyGS5tZXJpZGlhbi52MS5Ob2RlU2VsZWN0b3JSBW5vZGVzEjYKCXJlc291cmNlcxgCIAMoCzIYLm1lcmlkaWFuLnYxLlJhd1Jlc291cmNlUglyZXNvdXJjZXMSKwoRZXhwZWN0ZWRfcmV2aXNpb24YAyABKARSEGV4cGVjdGVkUmV2aXNpb24SLQoSYWxsb3dfaW5jb25zaXN0ZW50GAQgASgIUhFhbGxvd0luY29uc2lzdGVudCIsCg5QdXRSYXdSZXNwb25zZRIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24iPAoLUmVzb3VyY2VLZXkSGQoIdHlwZV91cmwYASABKAlSB3R5cGVVcmwSEgoEbmFtZRgCIAEoCVIEbmFtZSLXAQoQUmVtb3ZlUmF3UmVxdWVzdBIvCgVub2RlcxgBIAEoCzIZLm1lcmlkaWFuLnYxLk5vZGVTZWxlY3RvclIFbm9kZXMSNgoJcmVzb3VyY2VzGAIgAygLMhgubWVyaWRpYW4udjEuUmVzb3VyY2VLZXlSCXJlc291cmNlcxIrChFleHBlY3RlZF9yZXZpc2lvbhgDIAEoBFIQZXhwZWN0ZWRSZXZpc2lvbhItChJhbGxvd19pbmNvbnNpc3RlbnQYBCABKAhSEWFsbG93SW5jb25zaXN0ZW50Ii8KEVJlbW92ZVJhd1Jlc3BvbnNlEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbiKZAQoOTGlzdFJhd1JlcXVlc3QSLwoFbm9kZXMYASABKAsyGS5tZXJpZGlhbi52MS5Ob2RlU2VsZWN0b3JSBW5vZGVzEhkKCHR5cGVfdXJsGAIgASgJUgd0eXBlVXJsEhIKBG5hbWUYAyABKAlSBG5hbWUSJwoPZXhjbHVkZV9jb250ZW50GAQgASgIUg5leGNsdWRlQ29udGVudCI6Cg9MaXN0UmF3UmVzcG9uc2USJwoEc2V0cxgBIAMoCzITLm1lcmlkaWFuLnYxLlJhd1NldFIEc2V0cyKNAQoGUmF3U2V0Ei8KBW5vZGVzGAEgASgLMhkubWVyaWRpYW4udjEuTm9kZVNlbGVjdG9yUgVub2RlcxIaCghyZXZpc2lvbhgCIAEoBFIIcmV2aXNpb24SNgoJcmVzb3VyY2VzGAMgAygLMhgubWVyaWRpYW4udjEuUmF3UmVzb3VyY2VSCXJlc291cmNlcyLcAQoVU2V0UmF3U25hcHNob3RSZXF1ZXN0Ei8KBW5vZGVzGAEgASgLMhkubWVyaWRpYW4udjEuTm9kZVNlbGVjdG9yUgVub2RlcxI2CglyZXNvdXJjZXMYAiADKAsyGC5tZXJpZGlhbi52MS5SYXdSZXNvdXJjZVIJcmVzb3VyY2VzEisKEWV4cGVjdGVkX3JldmlzaW9uGAMgASgEUhBleHBlY3RlZFJldmlzaW9uEi0KEmFsbG93X2luY29uc2lzdGVudBgEIAEoCFIRYWxsb3dJbmNvbnNpc3RlbnQiNAoWU2V0UmF3U25hcHNob3RSZXNwb25zZRIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24iXwoMUmF3U2V0UmVjb3JkEi8KBW5vZGVzGAEgASgLMhkubWVyaWRpYW4udjEuTm9kZVNlbGVjdG9yUgVub2RlcxIeCgpnZW5lcmF0aW9uGAIgASgEUgpnZW5lcmF0aW9uIpYBChFSYXdSZXNvdXJjZVJlY29yZBI0CghyZXNvdXJjZRgBIAEoCzIYLm1lcmlkaWFuLnYxLlJhd1Jlc291cmNlUghyZXNvdXJjZRIVCgZpc19zZXQYAiABKAhSBWlzU2V0EjQKCHZlcnNpb25zGAMgAygLMhgubWVyaWRpYW4udjEuVXNlZFZlcnNpb25SCHZlcnNpb25zIkEKC1VzZWRWZXJzaW9uEhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SGAoHY29udGVudBgCIAEoCVIHY29udGVudDK+AgoMUmF3UmVzb3VyY2VzEkEKBlB1dFJhdxIaLm1lcmlkaWFuLnYxLlB1dFJhd1JlcXVlc3QaGy5tZXJpZGlhbi52MS5QdXRSYXdSZXNwb25zZRJKCglSZW1vdmVSYXcSHS5tZXJpZGlhbi52MS5SZW1vdmVSYXdSZXF1ZXN0Gh4ubWVyaWRpYW4udjEuUmVtb3ZlUmF3UmVzcG9uc2USRAoHTGlzdFJhdxIbLm1lcmlkaWFuLnYxLkxpc3RSYXdSZXF1ZXN0GhwubWVyaWRpYW4udjEuTGlzdFJhd1Jlc3BvbnNlElkKDlNldFJhd1NuYXBzaG90EiIubWVyaWRpYW4udjEuU2V0UmF3U25hcHNob3RSZXF1ZXN0GiMubWVyaWRpYW4udjEuU2V0UmF3U25hcHNob3RSZXNwb25zZWIGcHJvdG8z"
         ),
         (
             name: "meridian/v1/registry.proto",

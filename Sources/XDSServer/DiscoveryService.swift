@@ -136,6 +136,19 @@ package final class DiscoveryService: Service {
         return proxies.sorted { ($0.nodeID, $0.connected) < ($1.nodeID, $1.connected) }
     }
 
+    /// The nodes of the connected clients, each once, ordered by id; of some nodes, or of all for nil.
+    package func nodes(_ nodeIDs: Set<String>? = nil) async -> [Envoy_Config_Core_V3_Node] {
+        let streams = directory.streams(of: nodeIDs)
+        let loops = Dictionary(grouping: streams) { ObjectIdentifier($0.eventLoop) }
+        var nodes: [String: Envoy_Config_Core_V3_Node] = [:]
+        for streams in loops.values {
+            guard let eventLoop = streams.first?.eventLoop else { continue }
+            let found = eventLoop.submit { streams.compactMap { $0.value.node } }
+            for node in (try? await found.get()) ?? [] { nodes[node.id] = node }
+        }
+        return nodes.values.sorted { $0.id < $1.id }
+    }
+
     /// Every connected client with its resources, ordered by node id.
     func clientStatuses() async -> [(node: Envoy_Config_Core_V3_Node, resources: [ResourceStatus])]
     {

@@ -9,7 +9,7 @@ final class DiscoveryStream: InlineStreamHandler {
     private let call: ServerCall
     private let service: DiscoveryService
     private var machine: ADSStream
-    private var node: Envoy_Config_Core_V3_Node?
+    private(set) var node: Envoy_Config_Core_V3_Node?
     private var view: PublishedView?
     private let connectedAt = ContinuousClock.now
     /// Who waits for the client to accept what was published until then; the oldest first.

@@ -26,6 +26,7 @@ struct DiscoveryPair: Sendable {
         _ resources: [EncodedResource],
         configuration: DiscoveryConfiguration = DiscoveryConfiguration(),
         maximumStatusResources: Int = 1_000,
+        answered: @escaping @Sendable ([AggregateAnswer], String) -> Bool = { _, _ in false },
         viewOf: (@Sendable (Node) throws(RefusedNode) -> PublishedView)? = nil,
         _ body: (DiscoveryPair) async throws -> Void
     ) async throws {
@@ -35,6 +36,7 @@ struct DiscoveryPair: Sendable {
         let service = DiscoveryService(
             configuration: configuration,
             logger: silent,
+            answered: answered,
             viewOf: viewOf ?? { _ in view }
         )
         var methods = MethodTable()
