@@ -159,7 +159,8 @@ let package = Package(
         library(
             "ControlPlane",
             [
-                "AdminHTTP", "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh", "Primitives",
+                "AdminHTTP", "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh",
+                "Primitives",
                 "Quarantine", "Registry",
                 "ResourceJSON", "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML",
                 deque, lifecycle, logging, nioPosix,

@@ -29,9 +29,10 @@ extension Mesh {
             ]
             let given = ["exact", "prefix", "regex"].filter { header.node($0) != nil }
             if given.count != 1 {
+                let what = given.isEmpty ? "nothing" : given.joined(separator: " and ")
                 header.report(
-                    "header \"\(name)\" has \(given.isEmpty ? "nothing" : given.joined(separator: " and ")) "
-                        + "to match, expected one of exact, prefix, regex"
+                    "header \"\(name)\" has \(what) to match, "
+                        + "expected one of exact, prefix, regex"
                 )
             }
             let pattern = patterns.compactMap { $0 }.first

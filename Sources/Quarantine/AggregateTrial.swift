@@ -9,9 +9,9 @@ package import XDSCore
 ///       │                    │                                  └─▶ searching
 ///       └──operators changed something────────── from every state
 ///
-/// While it searches, and when it rests, the node has what it accepted last, or is on its way back to that:
-/// a proxy that refuses a resource keeps the one before. An object with a culprit is served as the node
-/// accepted it last, and left out if it never did.
+/// While it searches, and when it rests, the node has what it accepted last, or is on its way back
+/// to that: a proxy that refuses a resource keeps the one before. An object with a culprit is
+/// served as the node accepted it last, and left out if it never did.
 package struct AggregateTrial: Sendable {
     /// An object that spoils the aggregate.
     package struct Culprit: Hashable, Sendable {

@@ -3,7 +3,8 @@ package import XDSCore
 
 /// What is kept from which node, and why: one trial for each node and aggregate that it refused.
 ///
-/// A node is here from its first refusal until it gets everything again. Nothing is ever kept from others.
+/// A node is here from its first refusal until it gets everything again. Nothing is ever kept from
+/// others.
 package struct QuarantineLedger: Sendable {
     private struct Entry {
         var arrival: UInt64
@@ -191,7 +192,8 @@ package struct QuarantineLedger: Sendable {
 /// One line of what nodes refuse, as operators see it.
 package struct RefusalReport: Hashable, Sendable {
     package enum State: String, Hashable, Sendable {
-        /// It is being found out which objects are the cause; the suspects are not served meanwhile.
+        /// It is being found out which objects are the cause; the suspects are not served
+        /// meanwhile.
         case searching = "SEARCHING"
         /// The object is the cause, and is not served as it is.
         case quarantined = "QUARANTINED"
@@ -230,7 +232,9 @@ extension QuarantineLedger {
                     let key = Key(report)
                     var merged = reports[key] ?? report
                     merged.nodeCount += 1
-                    if merged.nodes.count < limits.maximumNodesPerReport { merged.nodes.append(node) }
+                    if merged.nodes.count < limits.maximumNodesPerReport {
+                        merged.nodes.append(node)
+                    }
                     reports[key] = merged
                 }
             }

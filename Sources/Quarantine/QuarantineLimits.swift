@@ -2,7 +2,8 @@
 package struct QuarantineLimits: Hashable, Sendable {
     /// Nodes that refuse something; of more the oldest is forgotten, and is found out again.
     ///
-    /// A fleet of one version refuses the same, so it is above the number of proxies of one control plane.
+    /// A fleet of one version refuses the same, so it is above the number of proxies of one control
+    /// plane.
     package var maximumNodes: Int
     /// Probes of one node and aggregate between two changes by operators.
     package var maximumProbesPerChange: Int

@@ -1,22 +1,23 @@
 import XDSCore
 
-/// Finds the parts for which a client refuses an aggregate, by asking it about one composition after the
-/// other.
+/// Finds the parts for which a client refuses an aggregate, by asking it about one composition
+/// after the other.
 ///
-/// The suspects stand in a row, those that operators changed last at the end. A probe is the base and a
-/// prefix of the row; what the client accepts grows from the left, what it refuses closes in from the right.
-/// Where the two meet stands a culprit: what it was added to is accepted, and with it is refused. It leaves
-/// the row, and the rest is asked about at once:
+/// The suspects stand in a row, those that operators changed last at the end. A probe is the base
+/// and a prefix of the row; what the client accepts grows from the left, what it refuses closes in
+/// from the right. Where the two meet stands a culprit: what it was added to is accepted, and with
+/// it is refused. It leaves the row, and the rest is asked about at once:
 ///
 ///     base | s0 s1 s2 | s3 s4 s5 | s6 s7
 ///            accepted  ↑ probe     refused from here on
 ///
-/// So k culprits among n suspects cost at most k × (⌈log2 n⌉ + 1) probes, and one more for each if a hint is
-/// wrong. Of two parts that are refused only together, the one that changed later is found.
+/// So k culprits among n suspects cost at most k × (⌈log2 n⌉ + 1) probes, and one more for each if
+/// a hint is wrong. Of two parts that are refused only together, the one that changed later is
+/// found.
 ///
-/// Where nothing is known that the client would accept, the first probes leave out the last suspect, the
-/// last two, four and so on, for ⌈log2 n⌉ + 1 more probes at most. What it refuses changes nothing for a
-/// client, so it goes from what it has to nearly everything in one step.
+/// Where nothing is known that the client would accept, the first probes leave out the last
+/// suspect, the last two, four and so on, for ⌈log2 n⌉ + 1 more probes at most. What it refuses
+/// changes nothing for a client, so it goes from what it has to nearly everything in one step.
 struct SuspectSearch: Sendable {
     private static let maximumLonelyCulprits = 2
 
@@ -108,9 +109,10 @@ struct SuspectSearch: Sendable {
         }
         guard refused - accepted > 1 else {
             if !isProven {
-                // Without a base the one suspect was refused alone, which is proof enough. But where many
-                // are, it may be the aggregate itself. It isn't asked at once: a client that works, and of
-                // which only we know nothing, would lose everything for a moment.
+                // Without a base the one suspect was refused alone, which is proof enough. But
+                // where many are, it may be the aggregate itself. It isn't asked at once: a client
+                // that works, and of which only we know nothing, would lose everything for a
+                // moment.
                 guard base.isEmpty, lonelyCulprits < Self.maximumLonelyCulprits else {
                     probe = 0
                     return .probe
@@ -144,7 +146,10 @@ struct SuspectSearch: Sendable {
         let hinted = undecided.filter(isHinted)
         guard !hinted.isEmpty, hinted.count < undecided.count else { return }
         mayFollowHint = false
-        suspects.replaceSubrange(accepted..<refused, with: undecided.filter { !isHinted($0) } + hinted)
+        suspects.replaceSubrange(
+            accepted..<refused,
+            with: undecided.filter { !isHinted($0) } + hinted
+        )
         hintedFrom = refused - hinted.count
     }
 

@@ -52,8 +52,8 @@ extension Service {
 }
 
 extension Envoy_Config_Route_V3_RouteMatch {
-    /// The longer prefix first, and of equal ones that with more headers; a total order, so that equal
-    /// routes give equal bytes.
+    /// The longer prefix first, and of equal ones that with more headers; a total order, so that
+    /// equal routes give equal bytes.
     fileprivate func isBefore(_ other: Self) -> Bool {
         if prefix != other.prefix {
             return (other.prefix.utf8.count, prefix) < (prefix.utf8.count, other.prefix)

@@ -202,7 +202,8 @@ package struct Translator: Sendable {
         mesh.services.map { ObjectPart(routesOf: $0, revision: revisions[$0.name] ?? 0) }
     }
 
-    private static func encodedRoutes(of parts: [ObjectPart], _ revision: UInt64) -> EncodedResource {
+    private static func encodedRoutes(of parts: [ObjectPart], _ revision: UInt64) -> EncodedResource
+    {
         EncodedResource(
             Envoy_Config_Route_V3_RouteConfiguration(name: egressName, parts: parts),
             typeURL: .routeConfiguration,

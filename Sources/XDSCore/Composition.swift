@@ -1,7 +1,7 @@
 /// The parts that one version of an aggregate is made of: at most one for each object.
 ///
-/// A copy is a reference, and two are compared by a hash: a fleet that refuses the same thing holds the same
-/// few of them.
+/// A copy is a reference, and two are compared by a hash: a fleet that refuses the same thing holds
+/// the same few of them.
 package struct Composition: Sendable {
     /// Sorted by object.
     package let parts: [ObjectPart]

@@ -1,10 +1,11 @@
 package import Primitives
 
-/// What one operator's object contributes to a resource that is made of several, such as a service's
-/// routes in a route configuration.
+/// What one operator's object contributes to a resource that is made of several, such as a
+/// service's routes in a route configuration.
 ///
-/// A class, so that the resources, the views and whoever remembers a refusal share it. Two parts are the
-/// same when object and content are: a revision that changed nothing of it makes no other part.
+/// A class, so that the resources, the views and whoever remembers a refusal share it. Two parts
+/// are the same when object and content are: a revision that changed nothing of it makes no other
+/// part.
 package final class ObjectPart: Sendable, Hashable {
     /// The object in the operators' words, such as `service reports`.
     package let object: String

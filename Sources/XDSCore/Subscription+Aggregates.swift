@@ -46,8 +46,8 @@ extension Subscription {
         }
     }
 
-    /// Only what is certain: of other resources in the response nobody knows whether they were refused,
-    /// and they go again alone.
+    /// Only what is certain: of other resources in the response nobody knows whether they were
+    /// refused, and they go again alone.
     mutating func noteRefused(_ push: Push, _ error: ErrorDetail) {
         guard typeURL.mayBeAggregate else { return }
         for (name, rejection) in rejections {

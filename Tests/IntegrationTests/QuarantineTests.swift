@@ -3,7 +3,8 @@ import MeridianAPI
 import Testing
 
 extension IntegrationTests {
-    /// An operator writes what Envoy refuses and only Envoy can judge: an expression that isn't RE2.
+    /// An operator writes what Envoy refuses and only Envoy can judge: an expression that isn't
+    /// RE2.
     @Suite struct QuarantineTests {
         @Test(arguments: Fleet.Discovery.allCases)
         func `one bad service spoils nothing but itself, and is named`(
@@ -15,7 +16,7 @@ extension IntegrationTests {
                     MeshServices("abc", changed: "abc", bad: "c").yaml
                 )
                 let refusals = try await quarantined(control.admin, count: 1)
-                _ = try await control.admin.syncedProxy()
+                try await waitUntilSynced(control.admin)
                 let changed = [try await load.worker(of: "a2"), try await load.worker(of: "b2")]
                 try await load.waitForCalls(20, of: ["a", "b", "c"])
                 let counters = try await control.admin.counters()
@@ -24,7 +25,7 @@ extension IntegrationTests {
                 try await waitUntil("the refusals to be over", within: .seconds(30)) {
                     try await control.admin.refusals().isEmpty
                 }
-                _ = try await control.admin.syncedProxy()
+                try await waitUntilSynced(control.admin)
                 let corrected = try await load.worker(of: "c2")
                 try await load.waitForCalls(20, of: ["a", "b", "c"])
 
@@ -52,13 +53,16 @@ extension IntegrationTests {
             discovery: Fleet.Discovery
         ) async throws {
             try await withServices("abcdef", workers: "ab", discovery) {
-                _, control, sidecar, load in
+                _,
+                control,
+                sidecar,
+                load in
                 try await load.waitForCalls(20, of: ["a", "b"])
                 _ = try await control.admin.apply(
                     MeshServices("abcdef", changed: "abcdef", bad: "ce").yaml
                 )
                 let refusals = try await quarantined(control.admin, count: 2)
-                _ = try await control.admin.syncedProxy()
+                try await waitUntilSynced(control.admin)
                 try await load.waitForCalls(20, of: ["a", "b"])
                 let changed = [try await load.worker(of: "a2"), try await load.worker(of: "b2")]
                 // Without a worker, a route leads to UNAVAILABLE; without a route, UNIMPLEMENTED.
@@ -86,11 +90,11 @@ extension IntegrationTests {
                     MeshServices("abc", changed: "abc", bad: "c").yaml
                 )
                 _ = try await quarantined(control.admin, count: 1)
-                _ = try await control.admin.syncedProxy()
+                try await waitUntilSynced(control.admin)
                 control.process.kill()
                 let again = try await fleet.startControlPlane(on: control.address)
                 let refusals = try await quarantined(again.admin, count: 1)
-                _ = try await again.admin.syncedProxy()
+                try await waitUntilSynced(again.admin)
                 try await load.waitForCalls(20, of: ["a", "b"])
                 let changed = [try await load.worker(of: "a2"), try await load.worker(of: "b2")]
 
@@ -109,7 +113,7 @@ extension IntegrationTests {
                 let before = try await control.admin.counters()["xds_nacks"]
                 sidecar.process.kill()
                 let again = try await fleet.startSidecar(in: "eu", control)
-                _ = try await control.admin.syncedProxy()
+                try await waitUntilSynced(control.admin)
                 let after = try await control.admin.counters()["xds_nacks"]
                 let refusals = try await control.admin.refusals()
                 #expect(before == after)
@@ -119,6 +123,14 @@ extension IntegrationTests {
         }
 
         // MARK: -
+
+        /// Waits until all four types are accepted, on however many streams.
+        private func waitUntilSynced(_ admin: ControlPlaneAdmin) async throws {
+            try await waitUntil("the proxy to be synced", within: .seconds(30)) {
+                let types = try await admin.proxies().flatMap(\.types)
+                return types.count >= 4 && types.allSatisfy { $0.state == "SYNCED" }
+            }
+        }
 
         private func quarantined(
             _ admin: ControlPlaneAdmin,
@@ -147,7 +159,7 @@ extension IntegrationTests {
                 }
                 let sidecar = try await fleet.startSidecar(in: "eu", control, discovery: discovery)
                 try await sidecar.admin.waitUntilRoutable(["eu": names.count])
-                _ = try await control.admin.syncedProxy()
+                try await waitUntilSynced(control.admin)
                 try await ServiceLoad.through(sidecar.address, services: names) { load in
                     try await body(fleet, control, sidecar, load)
                 }

@@ -21,7 +21,13 @@ import XDSCore
             let sent = served(ledger, node)
             let outcome =
                 sent.contains(culprit)
-                ? ledger.refused(routes, Composition(sent), acceptedBefore: Composition(old), by: node, text: "bad s5")
+                ? ledger.refused(
+                    routes,
+                    Composition(sent),
+                    acceptedBefore: Composition(old),
+                    by: node,
+                    text: "bad s5"
+                )
                 : ledger.accepted(routes, Composition(sent), by: node)
             if !outcome.hasMoved { return answers }
         }

@@ -152,7 +152,10 @@ import XDSCore
         let old = Composition((0..<count).map { part("s\($0)", 1) })
         for round in 0..<20 {
             let changed = (0..<count).map { part("s\($0)", UInt64(10 + $0)) }
-            let spoiled = Set((0..<(1 + round % 5)).map { _ in changed[Int.random(in: 0..<count, using: &random)] })
+            let spoiled = Set(
+                (0..<(1 + round % 5)).map { _ in changed[Int.random(in: 0..<count, using: &random)]
+                }
+            )
             for isKnown in [true, false] {
                 var proxy = FakeProxy(
                     wanted: Composition(changed),

@@ -117,11 +117,14 @@ import XDSCore
         let letters = ["a", "b", "c", "d"].prefix(count)
         let old = Composition(letters.map { part($0, 1) })
         for order in Self.permutations(of: Array(letters.indices)) {
-            // After which of the changes the proxy's answers come in; those to all others come last.
+            // After which of the changes the proxy's answers come in; those to all others come
+            // last.
             for answered in 0..<(1 << count) {
                 for mask in 0..<(1 << count) {
                     let changed = letters.indices.map { part(letters[$0], UInt64(10 + $0)) }
-                    let spoiled = Set(changed.indices.filter { mask & (1 << $0) != 0 }.map { changed[$0] })
+                    let spoiled = Set(
+                        changed.indices.filter { mask & (1 << $0) != 0 }.map { changed[$0] }
+                    )
                     var wanted = old
                     var proxy = FakeProxy(wanted: old, accepted: old, refusing: spoiled)
                     for (step, index) in order.enumerated() {
@@ -135,7 +138,9 @@ import XDSCore
                     #expect(hasEnded)
                     #expect(Set(proxy.trial.culprits.map(\.part)) == spoiled)
                     let expected = Composition(
-                        changed.map { spoiled.contains($0) ? part(letters[Int($0.revision) - 10], 1) : $0 }
+                        changed.map {
+                            spoiled.contains($0) ? part(letters[Int($0.revision) - 10], 1) : $0
+                        }
                     )
                     #expect(proxy.accepted == expected)
                 }

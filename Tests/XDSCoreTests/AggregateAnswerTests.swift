@@ -32,7 +32,8 @@ struct AggregateAnswerTests {
         View(id: ViewID(id)).replacing(with: resources)
     }
 
-    /// `+7` for an accepted resource of revision 7, `-8(7)` for a refused one after an accepted one.
+    /// `+7` for an accepted resource of revision 7, `-8(7)` for a refused one after an accepted
+    /// one.
     private static func summary(_ answers: [AggregateAnswer]) -> [String] {
         answers.map { answer in
             switch answer.verdict {

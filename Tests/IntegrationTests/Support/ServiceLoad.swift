@@ -4,7 +4,8 @@ import NIOPosix
 import Primitives
 import Synchronization
 
-/// Callers of several services that differ in the header `x-service`, and what became of their calls.
+/// Callers of several services that differ in the header `x-service`, and what became of their
+/// calls.
 final class ServiceLoad: Sendable {
     private struct State {
         var served: [String: Int] = [:]
