@@ -67,6 +67,7 @@ package struct ControlPlane: Sendable {
             mesh: loaded.mesh,
             shares: loaded.shares,
             revision: UInt64(loaded.current.revision.rawValue),
+            serviceRevisions: loaded.serviceRevisions,
             raw: raw.resources
         )
         let refusals = RefusalObserver(state: state, logger: logger)
@@ -162,6 +163,8 @@ package struct ControlPlane: Sendable {
     private struct Loaded {
         let mesh: Mesh
         let shares: Shares
+        /// Of the services that are older than the mesh as it is.
+        var serviceRevisions: [ServiceName: UInt64] = [:]
         let current: (fileName: String, yaml: String, revision: Revision)
     }
 
@@ -181,9 +184,11 @@ package struct ControlPlane: Sendable {
             let mesh = try Mesh.parse(yaml, file: fileName)
             let sharesEntry = try await store.get(MeshRecords.sharesKey).entries.first
             let shares = try sharesEntry.map { try MeshRecords.decodeShares($0.value, mesh: mesh) }
+            let revisions = try await store.get(MeshRecords.serviceRevisionsKey).entries.first
             return Loaded(
                 mesh: mesh,
                 shares: shares ?? Shares(),
+                serviceRevisions: MeshRecords.decodeServiceRevisions(revisions?.value ?? []),
                 current: (fileName, yaml, entry.modRevision)
             )
         }

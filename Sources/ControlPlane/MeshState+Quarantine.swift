@@ -1,4 +1,5 @@
 import Logging
+import Mesh
 import Primitives
 import Quarantine
 import XDSCore
@@ -31,6 +32,11 @@ extension MeshState {
             }
             return consequences
         }
+    }
+
+    /// The revisions of the services that are the same in another mesh.
+    func revisions(unchangedIn mesh: Mesh) -> [ServiceName: UInt64] {
+        state.withLock { $0.translator.revisions(unchangedIn: mesh) }
     }
 
     /// What proxies refuse, as operators see it.

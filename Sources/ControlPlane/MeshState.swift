@@ -31,12 +31,18 @@ final class MeshState: Sendable {
         mesh: Mesh,
         shares: Shares,
         revision: UInt64,
+        serviceRevisions: [ServiceName: UInt64] = [:],
         raw: RawResources = RawResources(),
         views: ViewTable = ViewTable(),
         quarantine limits: QuarantineLimits = QuarantineLimits()
     ) {
         var initial = State(
-            translator: Translator(mesh: mesh, shares: shares, revision: revision),
+            translator: Translator(
+                mesh: mesh,
+                shares: shares,
+                revision: revision,
+                serviceRevisions: serviceRevisions
+            ),
             raw: raw,
             quarantine: QuarantineLedger(limits: limits),
             views: views

@@ -97,6 +97,10 @@ actor Operator<Storage: Store> {
                     try MeshRecords.encode(fileName: request.fileName, yaml: request.yaml)
                 ),
                 .put(MeshRecords.sharesKey, try MeshRecords.encode(shares)),
+                .put(
+                    MeshRecords.serviceRevisionsKey,
+                    MeshRecords.encode(unchanged: state.revisions(unchangedIn: mesh))
+                ),
             ]
         )
         current = (request.fileName, request.yaml, revision)

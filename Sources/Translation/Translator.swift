@@ -34,13 +34,18 @@ package struct Translator: Sendable {
         mesh: Mesh,
         shares: Shares = Shares(),
         endpoints: [ServiceName: [Endpoint]] = [:],
-        revision: UInt64 = 0
+        revision: UInt64 = 0,
+        serviceRevisions: [ServiceName: UInt64] = [:]
     ) {
         self.mesh = mesh
         self.shares = shares
         self.revision = revision
         self.endpointsByService = endpoints
-        let revisions = Dictionary(uniqueKeysWithValues: mesh.services.map { ($0.name, revision) })
+        let revisions = Dictionary(
+            uniqueKeysWithValues: mesh.services.map {
+                ($0.name, serviceRevisions[$0.name] ?? revision)
+            }
+        )
         self.revisionByService = revisions
         self.clusters = Self.encodedClusters(of: mesh, revisions)
         self.routeParts = Self.routeParts(of: mesh, revisions)
@@ -50,13 +55,9 @@ package struct Translator: Sendable {
     // MARK: What happened
 
     package mutating func meshChanged(to mesh: Mesh, revision: UInt64 = 0) {
-        let previous = Dictionary(uniqueKeysWithValues: self.mesh.services.map { ($0.name, $0) })
-        let revisions = revisionByService
+        let unchanged = revisions(unchangedIn: mesh)
         revisionByService = Dictionary(
-            uniqueKeysWithValues: mesh.services.map { service in
-                let isSame = previous[service.name] == service
-                return (service.name, isSame ? revisions[service.name] ?? revision : revision)
-            }
+            uniqueKeysWithValues: mesh.services.map { ($0.name, unchanged[$0.name] ?? revision) }
         )
         self.mesh = mesh
         self.revision = revision
@@ -80,6 +81,15 @@ package struct Translator: Sendable {
     package mutating func endpointsChanged(of service: ServiceName, to endpoints: [Endpoint]) {
         endpointsByService[service] = endpoints.isEmpty ? nil : endpoints
         assignments[service] = nil
+    }
+
+    /// The revisions of the services that are the same in another mesh.
+    package func revisions(unchangedIn mesh: Mesh) -> [ServiceName: UInt64] {
+        let next = Dictionary(uniqueKeysWithValues: mesh.services.map { ($0.name, $0) })
+        let unchanged = self.mesh.services.filter { next[$0.name] == $0 }.map(\.name)
+        return Dictionary(
+            uniqueKeysWithValues: unchanged.map { ($0, revisionByService[$0] ?? revision) }
+        )
     }
 
     // MARK: What to serve

@@ -154,6 +154,15 @@ import XDSServer
         #expect(try Self.table(state, "n1").isEmpty || !state.refusals.isEmpty)
     }
 
+    @Test func `services' revisions are read as they were written`() {
+        let revisions: [ServiceName: UInt64] = ["reports": 7, "a": .max]
+        let bytes = MeshRecords.encode(unchanged: revisions)
+        #expect(MeshRecords.decodeServiceRevisions(bytes) == revisions)
+        #expect(String(decoding: bytes, as: UTF8.self) == "a \(UInt64.max)\nreports 7\n")
+        #expect(MeshRecords.decodeServiceRevisions(Array("x\ny z\n\n".utf8)).isEmpty)
+        #expect(MeshRecords.decodeServiceRevisions([]).isEmpty)
+    }
+
     @Test func `an operator's own routes stand, whatever was refused before`() throws {
         let state = try Self.state()
         let before = try Self.routes(state, "n1").origin

@@ -89,7 +89,12 @@ extension IntegrationTests {
                 _ = try await control.admin.apply(
                     MeshServices("abc", changed: "abc", bad: "c").yaml
                 )
-                _ = try await quarantined(control.admin, count: 1)
+                let first = try await quarantined(control.admin, count: 1)
+                try await waitUntilSynced(control.admin)
+                // Another service's change: the culprit's revision is not the mesh's any more.
+                _ = try await control.admin.apply(
+                    MeshServices("abcd", changed: "abc", bad: "c").yaml
+                )
                 try await waitUntilSynced(control.admin)
                 control.process.kill()
                 let again = try await fleet.startControlPlane(on: control.address)
@@ -99,6 +104,7 @@ extension IntegrationTests {
                 let changed = [try await load.worker(of: "a2"), try await load.worker(of: "b2")]
 
                 #expect(refusals.map(\.object) == ["service c"])
+                #expect(refusals.map(\.revision) == first.map(\.revision))
                 #expect(changed == ["a-1", "b-1"])
                 #expect(load.failures == [:])
             }

@@ -61,6 +61,19 @@ import XDSCore
         #expect(zip(before, after).map { $0 == $1 } == [true, false])
     }
 
+    @Test func `what a service became in which revision outlives a restart`() throws {
+        var first = Translator(mesh: Self.mesh(), revision: 7)
+        let next = Self.mesh(timeout: .seconds(4))
+        let kept = first.revisions(unchangedIn: next)
+        first.meshChanged(to: next, revision: 8)
+        let second = Translator(mesh: next, revision: 8, serviceRevisions: kept)
+        let revisions = [first, second].map { translator in
+            translator.aggregates.values.flatMap(\.parts).map(\.revision)
+        }
+        #expect(kept == ["orders": 7])
+        #expect(revisions == [[7, 8], [7, 8]])
+    }
+
     @Test func `a part can stand in for another, or be left out`() throws {
         var translator = Translator(mesh: Self.mesh(), revision: 7)
         let before = try #require(translator.resources(for: Self.scope()).last)
