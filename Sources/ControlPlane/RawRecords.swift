@@ -128,3 +128,18 @@ enum RawRecords {
         )
     }
 }
+
+extension RawCatalog {
+    /// What operators set for their nodes; removes what an unfinished snapshot left behind.
+    static func load(
+        from store: some Store,
+        limits: RawLimits = RawLimits()
+    ) async throws -> RawCatalog {
+        let stored = try await store.range(prefix: RawRecords.prefix)
+        let (sets, leftovers) = try RawRecords.load(stored.entries)
+        for key in leftovers {
+            _ = try await store.commit(Transaction(success: [.delete(key)]))
+        }
+        return RawCatalog(limits: limits, sets: sets)
+    }
+}

@@ -42,7 +42,9 @@ package enum ResourceJSON {
     /// Writes a message with the names of fields that JSON has in protobuf.
     package static func encode(_ message: some Message) throws -> String {
         KnownTypes.register()
-        return try message.jsonString()
+        var options = JSONEncodingOptions()
+        options.useDeterministicOrdering = true
+        return try message.jsonString(options: options)
     }
 
     private static func checkEachAny(in value: Any, at path: String) throws(InvalidJSON) {
