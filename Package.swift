@@ -158,7 +158,8 @@ let package = Package(
         library(
             "ControlPlane",
             [
-                "AdminHTTP", "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh", "Primitives",
+                "AdminHTTP", "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh",
+                "Primitives",
                 "Registry",
                 "ResourceJSON", "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML",
                 deque, lifecycle, logging, nioPosix,
@@ -231,7 +232,10 @@ let package = Package(
         tests("HTTP2Tests", ["CNghttp2", "HTTP2", "Primitives", nioCore, nioEmbedded]),
         tests(
             "IntegrationTests",
-            ["GRPC", "MeridianAPI", "Primitives", "SidecarBootstrap", nioPosix, protobuf],
+            [
+                "EnvoyAPI", "GRPC", "MeridianAPI", "Primitives", "SidecarBootstrap", nioPosix,
+                protobuf,
+            ],
             exclude: ["Fixtures"]
         ),
         tests("MembershipTests", ["CAllocationCounter", "Membership", "Primitives"]),

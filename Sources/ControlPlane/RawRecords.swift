@@ -8,8 +8,8 @@ import XDSCore
 /// How raw resources are kept in the store.
 ///
 /// One record for each selector, and one for each of its resources. A snapshot may be more than one
-/// transaction takes, so its records are written under a generation of their own, which nobody reads until
-/// the selector's record names it: that one write makes the snapshot real.
+/// transaction takes, so its records are written under a generation of their own, which nobody
+/// reads until the selector's record names it: that one write makes the snapshot real.
 enum RawRecords {
     static let prefix: StoreKey = "/meridian/raw/"
     private static let sets: StoreKey = "/meridian/raw/sets/"

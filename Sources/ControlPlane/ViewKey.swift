@@ -15,9 +15,11 @@ struct ViewKey: Hashable, Sendable {
 
 /// What makes a node's view another than its scope's.
 struct ViewOverlay: Hashable, Sendable {
-    /// The selectors of the raw resources that the node gets; of two with the same resource the later wins.
+    /// The selectors of the raw resources that the node gets; of two with the same resource the
+    /// later wins.
     var raw: [NodeSelector] = []
-    /// The objects, as `ResourceOrigin.objects` names them, that the node's resources are made without.
+    /// The objects, as `ResourceOrigin.objects` names them, that the node's resources are made
+    /// without.
     var quarantined: Set<String> = []
 
     var isEmpty: Bool { raw.isEmpty && quarantined.isEmpty }
