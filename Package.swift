@@ -233,7 +233,10 @@ let package = Package(
         tests("HTTP2Tests", ["CNghttp2", "HTTP2", "Primitives", nioCore, nioEmbedded]),
         tests(
             "IntegrationTests",
-            ["GRPC", "MeridianAPI", "Primitives", "SidecarBootstrap", nioPosix, protobuf],
+            [
+                "EnvoyAPI", "GRPC", "MeridianAPI", "Primitives", "SidecarBootstrap", nioPosix,
+                protobuf,
+            ],
             exclude: ["Fixtures"]
         ),
         tests("MembershipTests", ["CAllocationCounter", "Membership", "Primitives"]),

@@ -8,8 +8,8 @@ import Synchronization
 
 /// A small HTTP/1.1 server for operators: one request at a time on each of a few connections.
 ///
-/// For `curl` and scripts; it is not on any path of the mesh's traffic. It knows no users: bind it to
-/// loopback, or to where only operators are.
+/// For `curl` and scripts; it is not on any path of the mesh's traffic. It knows no users: bind it
+/// to loopback, or to where only operators are.
 package final class AdminHTTPServer: Service {
     package typealias Handler = @Sendable (AdminHTTPRequest) async -> AdminHTTPResponse
 

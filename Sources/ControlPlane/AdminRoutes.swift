@@ -127,6 +127,6 @@ struct AdminRoutes: Sendable {
             default: 500
             }
         // A struct of texts always has a JSON.
-        return AdminHTTPResponse(status: status, body: (try? message.jsonString()) ?? "{}")
+        return AdminHTTPResponse(status: status, body: (try? ResourceJSON.encode(message)) ?? "{}")
     }
 }

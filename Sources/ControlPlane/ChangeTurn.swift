@@ -3,8 +3,8 @@ import GRPC
 
 /// Lets changes happen one after the other, across their waits for the store.
 ///
-/// An actor alone lets another call in at each `await`; a change that was found consistent would then be
-/// stored beside one that it was not checked with.
+/// An actor alone lets another call in at each `await`; a change that was found consistent would
+/// then be stored beside one that it was not checked with.
 actor ChangeTurn {
     private let maximumWaiting: Int
     private var isTaken = false

@@ -62,7 +62,7 @@ package struct ControlPlane: Sendable {
     package func run(onReady: @escaping @Sendable (EndpointAddress) -> Void) async throws {
         let store = try await openStore()
         let loaded = try await loadMesh(store)
-        let raw = try await loadRaw(store)
+        let raw = try await RawCatalog.load(from: store)
         let state = MeshState(
             mesh: loaded.mesh,
             shares: loaded.shares,
@@ -231,16 +231,6 @@ extension ControlPlane {
             )
         }
         return [server]
-    }
-
-    /// What operators set for their nodes, without what an unfinished snapshot left behind.
-    private func loadRaw(_ store: some Store) async throws -> RawCatalog {
-        let stored = try await store.range(prefix: RawRecords.prefix)
-        let (sets, leftovers) = try RawRecords.load(stored.entries)
-        for key in leftovers {
-            _ = try await store.commit(Transaction(success: [.delete(key)]))
-        }
-        return RawCatalog(sets: sets)
     }
 }
 

@@ -49,8 +49,8 @@ struct Draft: Sendable {
 
 /// Finds what a change would break before it is published.
 ///
-/// Only what is new counts: what was taken although it doesn't hold together must not stop every change
-/// after it.
+/// Only what is new counts: what was taken although it doesn't hold together must not stop every
+/// change after it.
 struct DraftCheck {
     /// Problems that one refusal names.
     private static let maximumNamedProblems = 20

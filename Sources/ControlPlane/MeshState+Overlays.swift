@@ -10,8 +10,8 @@ extension MeshState {
 
     /// Replaces what a selector's nodes get; nothing takes the selector away.
     ///
-    /// The streams of views that there are hear of it at once. The nodes that are returned may have another
-    /// view now: have `DiscoveryService` ask for it.
+    /// The streams of views that there are hear of it at once. The nodes that are returned may have
+    /// another view now: have `DiscoveryService` ask for it.
     func rawChanged(
         of selector: NodeSelector,
         to resources: RawResources.Resources

@@ -11,9 +11,9 @@ import XDSServer
 
 /// The mesh, the operators' shares and the endpoints, and the views that follow from them.
 ///
-/// One view for each key that a node has asked for: its scope, and what holds for the node beside. A
-/// change is decided and translated under one lock, so changes happen one after the other; the views
-/// tell their streams after it is released.
+/// One view for each key that a node has asked for: its scope, and what holds for the node beside.
+/// A change is decided and translated under one lock, so changes happen one after the other; the
+/// views tell their streams after it is released.
 final class MeshState: Sendable {
     struct State {
         var translator: Translator

@@ -33,8 +33,8 @@ struct NodeSelector: Hashable, Sendable {
 }
 
 extension NodeSelector: Comparable {
-    /// The one that says more of a node comes later and so wins: one for a node's id over any other, then
-    /// cluster, zone, region and role; among equals the order of their texts.
+    /// The one that says more of a node comes later and so wins: one for a node's id over any
+    /// other, then cluster, zone, region and role; among equals the order of their texts.
     static func < (left: Self, right: Self) -> Bool {
         let (left, right) = (left.texts, right.texts)
         for (left, right) in zip(left, right) where (left == nil) != (right == nil) {

@@ -7,7 +7,8 @@ import XDSCore
 
 /// The resources that operators set themselves.
 ///
-/// A change is found right by the catalog and the draft's check, is on the disk, and only then takes effect.
+/// A change is found right by the catalog and the draft's check, is on the disk, and only then
+/// takes effect.
 extension Operator {
     func putRaw(_ request: Meridian_V1_PutRawRequest) async throws -> Meridian_V1_PutRawResponse {
         let selector = try NodeSelector(request.nodes, raw.limits)
@@ -139,7 +140,8 @@ extension Operator {
         )
     }
 
-    /// Throws when a new mesh would make resources that don't hold together, with raw ones or without.
+    /// Throws when a new mesh would make resources that don't hold together, with raw ones or
+    /// without.
     func check(_ mesh: Mesh, _ shares: Shares) async throws {
         let before = state.draft
         var after = before

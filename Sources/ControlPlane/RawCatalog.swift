@@ -46,10 +46,11 @@ struct RawChange: Sendable {
 
 /// All that operators set, with the rules for changing it; values only.
 ///
-/// **Versions.** A client that has a version is not sent it again, nor after a reconnect, so to a client a
-/// version is the content. A version that any node of the selector may have seen with other content is
-/// therefore refused: the versions of each resource are remembered with the hashes of their contents, also
-/// after it was removed, and those of selectors that can select the same node count too.
+/// **Versions.** A client that has a version is not sent it again, nor after a reconnect, so to a
+/// client a version is the content. A version that any node of the selector may have seen with
+/// other content is therefore refused: the versions of each resource are remembered with the hashes
+/// of their contents, also after it was removed, and those of selectors that can select the same
+/// node count too.
 struct RawCatalog: Sendable {
     let limits: RawLimits
     private(set) var sets: [NodeSelector: RawSet]

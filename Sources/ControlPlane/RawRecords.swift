@@ -8,8 +8,8 @@ import XDSCore
 /// How raw resources are kept in the store.
 ///
 /// One record for each selector, and one for each of its resources. A snapshot may be more than one
-/// transaction takes, so its records are written under a generation of their own, which nobody reads until
-/// the selector's record names it: that one write makes the snapshot real.
+/// transaction takes, so its records are written under a generation of their own, which nobody
+/// reads until the selector's record names it: that one write makes the snapshot real.
 enum RawRecords {
     static let prefix: StoreKey = "/meridian/raw/"
     private static let sets: StoreKey = "/meridian/raw/sets/"
@@ -126,5 +126,20 @@ enum RawRecords {
             resource.reference,
             RawEntry(resource: resource, versions: versions, revision: entry.modRevision)
         )
+    }
+}
+
+extension RawCatalog {
+    /// What operators set for their nodes; removes what an unfinished snapshot left behind.
+    static func load(
+        from store: some Store,
+        limits: RawLimits = RawLimits()
+    ) async throws -> RawCatalog {
+        let stored = try await store.range(prefix: RawRecords.prefix)
+        let (sets, leftovers) = try RawRecords.load(stored.entries)
+        for key in leftovers {
+            _ = try await store.commit(Transaction(success: [.delete(key)]))
+        }
+        return RawCatalog(limits: limits, sets: sets)
     }
 }

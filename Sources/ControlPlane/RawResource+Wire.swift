@@ -153,19 +153,17 @@ extension EncodedResource {
         let own = XDSCore.Version(hashing: bytes)
         guard !text.isEmpty else { return own }
         try check("version", text, 1...limits.maximumVersionBytes)
-        // Whoever dumps what Meridian made, changes it and puts it back with the version that it had would
-        // have nobody get the change.
-        let looksLikeOurs =
-            text.utf8.count == own.rawValue.utf8.count
-            && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
-        guard !looksLikeOurs || text == own.rawValue else {
+        // Whoever dumps what Meridian made, changes it and puts it back with the version that it
+        // had would have nobody get the change.
+        let version = XDSCore.Version(text)
+        guard !version.isHash || version == own else {
             throw InvalidField(
                 field: "version",
                 message:
                     "\"\(text)\" looks like a hash that Meridian makes, but not of this content"
             )
         }
-        return XDSCore.Version(text)
+        return version
     }
 
     private static func timeToLive(

@@ -5,7 +5,8 @@ struct RawResources: Sendable {
     typealias Resources = [ResourceReference: EncodedResource]
 
     private(set) var bySelector: [NodeSelector: Resources] = [:]
-    /// The selectors with a node's id, so that a node's are found however many other nodes have some.
+    /// The selectors with a node's id, so that a node's are found however many other nodes have
+    /// some.
     private var byNodeID: [String: Set<NodeSelector>] = [:]
     /// The others, in their order.
     private var general: [NodeSelector] = []

@@ -17,7 +17,8 @@ struct ViewKey: Hashable, Sendable {
 
 /// What makes a node's view another than its scope's.
 struct ViewOverlay: Hashable, Sendable {
-    /// The selectors of the raw resources that the node gets; of two with the same resource the later wins.
+    /// The selectors of the raw resources that the node gets; of two with the same resource the
+    /// later wins.
     var raw: [NodeSelector] = []
     /// What the node gets in place of objects that spoil an aggregate for it.
     var quarantined: [ResourceReference: [Substitution]] = [:]

@@ -4,8 +4,8 @@ import XDSServer
 
 /// The views by what decides them.
 ///
-/// A scope's view stays. A view with an overlay is kept by the streams that have it: when the last one has
-/// gone it is forgotten, and made again for the next.
+/// A scope's view stays. A view with an overlay is kept by the streams that have it: when the last
+/// one has gone it is forgotten, and made again for the next.
 struct ViewTable: Sendable {
     private struct Overlaid {
         weak var view: PublishedView?
@@ -13,8 +13,8 @@ struct ViewTable: Sendable {
 
     /// Views at one time; a node that needs one more is refused.
     ///
-    /// A scope is a region, a zone and a listen address, so a mesh has a few; an overlay is at most one for
-    /// each node.
+    /// A scope is a region, a zone and a listen address, so a mesh has a few; an overlay is at most
+    /// one for each node.
     let maximumViews: Int
 
     private var shared: [Scope: PublishedView] = [:]

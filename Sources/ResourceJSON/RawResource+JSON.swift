@@ -5,6 +5,7 @@ import SwiftProtobuf
 extension Meridian_V1_ListRawResponse {
     /// The same, as JSON can show it: what its fields would not say in full is given as bytes.
     package var readyForJSON: Self {
+        KnownTypes.register()
         var copy = self
         for set in copy.sets.indices {
             for index in copy.sets[set].resources.indices {
@@ -28,8 +29,8 @@ extension Meridian_V1_RawResource {
 
     /// Whether the JSON of the resource makes the same bytes again, but for the order of fields.
     ///
-    /// What is inside of it in another `Any` has to be in our order already; else it counts as not the same,
-    /// which costs only that people are shown bytes.
+    /// What is inside of it in another `Any` has to be in our order already; else it counts as not
+    /// the same, which costs only that people are shown bytes.
     private var isCompleteInJSON: Bool {
         let before = Meridian_V1_RawResource.with { $0.resource = resource }
         guard let type = Google_Protobuf_Any.messageType(forTypeURL: resource.typeURL),

@@ -8,9 +8,9 @@ package struct InvalidJSON: Error, Hashable, CustomStringConvertible {
 
 /// Protobuf's JSON for messages with resources of any type inside, without ever losing a field.
 ///
-/// SwiftProtobuf reads what is inside of an `Any` when it is needed, and makes nothing of it when that fails.
-/// Our messages of Envoy's API are slim, so that would drop what an operator wrote. Here each `Any` is read at
-/// once, and what we have no field for is refused by its name.
+/// SwiftProtobuf reads what is inside of an `Any` when it is needed, and makes nothing of it when
+/// that fails. Our messages of Envoy's API are slim, so that would drop what an operator wrote.
+/// Here each `Any` is read at once, and what we have no field for is refused by its name.
 package enum ResourceJSON {
     /// Reads a message; nothing at all stands for an empty one.
     package static func decode<Decoded: Message>(
@@ -33,8 +33,8 @@ package enum ResourceJSON {
         }
         try checkEachAny(in: tree, at: "")
         return try reading("") {
-            // What was checked is what is read, so not the bytes as they came: a key that is there twice
-            // could be another one in them.
+            // What was checked is what is read, so not the bytes as they came: a key that is there
+            // twice could be another one in them.
             try Decoded(jsonUTF8Bytes: JSONSerialization.data(withJSONObject: tree))
         }
     }
@@ -42,7 +42,9 @@ package enum ResourceJSON {
     /// Writes a message with the names of fields that JSON has in protobuf.
     package static func encode(_ message: some Message) throws -> String {
         KnownTypes.register()
-        return try message.jsonString()
+        var options = JSONEncodingOptions()
+        options.useDeterministicOrdering = true
+        return try message.jsonString(options: options)
     }
 
     private static func checkEachAny(in value: Any, at path: String) throws(InvalidJSON) {

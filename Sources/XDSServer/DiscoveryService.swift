@@ -104,10 +104,12 @@ package final class DiscoveryService: Service {
         for view in directory.views { view.renewTimesToLive(now: now) }
     }
 
-    /// Asks for the views of these nodes' streams again, and moves the streams that get another one.
+    /// Asks for the views of these nodes' streams again, and moves the streams that get another
+    /// one.
     ///
-    /// Each stream asks and moves on its own event loop, so this returns before they have. A change that was
-    /// made before the call is seen. The removals that a move brings are sent last and after the ACKs, as any.
+    /// Each stream asks and moves on its own event loop, so this returns before they have. A change
+    /// that was made before the call is seen. The removals that a move brings are sent last and
+    /// after the ACKs, as any.
     ///
     /// - Parameter nodeIDs: the nodes whose view may be another now; all for nil.
     package func viewsMayHaveChanged(of nodeIDs: Set<String>? = nil) {
@@ -136,7 +138,8 @@ package final class DiscoveryService: Service {
         return proxies.sorted { ($0.nodeID, $0.connected) < ($1.nodeID, $1.connected) }
     }
 
-    /// The nodes of the connected clients, each once, ordered by id; of some nodes, or of all for nil.
+    /// The nodes of the connected clients, each once, ordered by id; of some nodes, or of all for
+    /// nil.
     package func nodes(_ nodeIDs: Set<String>? = nil) async -> [Envoy_Config_Core_V3_Node] {
         let streams = directory.streams(of: nodeIDs)
         let loops = Dictionary(grouping: streams) { ObjectIdentifier($0.eventLoop) }

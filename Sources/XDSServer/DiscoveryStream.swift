@@ -166,7 +166,8 @@ final class DiscoveryStream: InlineStreamHandler {
             throw GRPCError(.resourceExhausted, "maximumStreamsPerNode is \(limit)")
         }
         self.node = node
-        // After the directory knows the node: whoever changes its view from now on finds this stream.
+        // After the directory knows the node: whoever changes its view from now on finds this
+        // stream.
         let view: PublishedView
         do {
             view = try service.viewOf(node)
@@ -234,7 +235,8 @@ final class DiscoveryStream: InlineStreamHandler {
         )
     }
 
-    /// On this event loop at once, so that the client gets both in the order in which they were sent.
+    /// On this event loop at once, so that the client gets both in the order in which they were
+    /// sent.
     private func tellSiblings(of push: Push) {
         guard let node else { return }
         for sibling in service.directory.siblings(of: self, node.id) {

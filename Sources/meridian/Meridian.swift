@@ -13,7 +13,8 @@ struct Meridian: AsyncParsableCommand {
             what was asked for can't work.
             """,
         subcommands: [
-            Bootstrap.self, Check.self, Apply.self, Get.self, Shares.self, Report.self, Load.self,
+            Bootstrap.self, Check.self, Apply.self, Get.self, Shares.self, Raw.self, Report.self,
+            Load.self,
         ]
     )
 

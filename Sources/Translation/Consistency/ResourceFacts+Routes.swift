@@ -85,6 +85,7 @@ extension ResourceFacts {
 }
 
 extension [String: Google_Protobuf_Any] {
-    /// The configuration of the filter may be wrapped to say that it is optional or off; that isn't looked into.
+    /// The configuration of the filter may be wrapped to say that it is optional or off; that isn't
+    /// looked into.
     fileprivate var isOnDemand: Bool { values.contains { $0.isOnDemand } }
 }

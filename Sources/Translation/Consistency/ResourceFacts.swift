@@ -10,12 +10,14 @@ package struct ResourceFacts: Hashable, Sendable {
         let resource: ResourceReference
         /// Where the resource says so, such as `virtual_hosts[shop].routes[0].route.cluster`.
         let place: String
-        /// A client that asks for what is missing when it needs it; then it isn't needed from the start.
+        /// A client that asks for what is missing when it needs it; then it isn't needed from the
+        /// start.
         var isOnDemand = false
     }
 
     package let reference: ResourceReference
-    /// The name that the message has for itself; nil for a type that has none, or that we don't know.
+    /// The name that the message has for itself; nil for a type that has none, or that we don't
+    /// know.
     package let ownName: String?
     var needs: [Need] = []
     /// The routes of a listener whose clusters are asked for on demand.

@@ -15,8 +15,9 @@ package struct ResourceProblem: Hashable, Comparable, Sendable, CustomStringConv
 
 /// Checks that what the resources of one node refer to is there.
 ///
-/// The model is go-control-plane's `Snapshot.Consistent`, which compares the names of clusters with those of
-/// endpoints, and of listeners with those of routes; this also follows routes to their clusters.
+/// The model is go-control-plane's `Snapshot.Consistent`, which compares the names of clusters with
+/// those of endpoints, and of listeners with those of routes; this also follows routes to their
+/// clusters.
 package struct ResourceSetCheck {
     private var namesByType: [TypeURL: Set<ResourceName>] = [:]
     private var problems: Set<ResourceProblem> = []
@@ -68,7 +69,8 @@ package struct ResourceSetCheck {
         }
     }
 
-    /// Endpoints are of exactly one cluster: Envoy asks for no others, and warms a second one in vain.
+    /// Endpoints are of exactly one cluster: Envoy asks for no others, and warms a second one in
+    /// vain.
     private mutating func checkAssignments(of set: [ResourceFacts]) {
         var users: [ResourceName: ResourceName] = [:]
         for facts in set where facts.reference.typeURL == .cluster {

@@ -100,7 +100,8 @@ final class Fleet: Sendable {
     /// - Parameter address: where to serve; nil takes a free port.
     func startControlPlane(
         mesh: MeshText = MeshText(),
-        on address: EndpointAddress? = nil
+        on address: EndpointAddress? = nil,
+        adminHTTP: EndpointAddress? = nil
     ) async throws -> ControlPlane {
         try await startControlPlane(yaml: mesh.yaml, on: address)
     }
@@ -117,7 +118,7 @@ final class Fleet: Sendable {
                 "--mesh", try write(yaml, to: "mesh.yaml"),
                 "--listen", address?.description ?? "127.0.0.1:0",
                 "--data-dir", "\(directory)/data",
-            ]
+            ] + (adminHTTP.map { ["--admin-http", "\($0)"] } ?? [])
         )
         let line = try await process.waitForLine(
             beginning: "meridian-control ready on ",
