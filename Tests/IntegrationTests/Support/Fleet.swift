@@ -97,25 +97,20 @@ final class Fleet: Sendable {
         return path
     }
 
-    /// - Parameter address: where to serve; nil takes a free port.
+    /// - Parameters:
+    ///   - yaml: goes before `mesh`.
+    ///   - address: where to serve; nil takes a free port.
     func startControlPlane(
         mesh: MeshText = MeshText(),
+        yaml: String? = nil,
         on address: EndpointAddress? = nil,
         adminHTTP: EndpointAddress? = nil
-    ) async throws -> ControlPlane {
-        try await startControlPlane(yaml: mesh.yaml, on: address)
-    }
-
-    /// - Parameter address: where to serve; nil takes a free port.
-    func startControlPlane(
-        yaml: String,
-        on address: EndpointAddress? = nil
     ) async throws -> ControlPlane {
         let process = try start(
             "control",
             try Programs.meridian("meridian-control"),
             [
-                "--mesh", try write(yaml, to: "mesh.yaml"),
+                "--mesh", try write(yaml ?? mesh.yaml, to: "mesh.yaml"),
                 "--listen", address?.description ?? "127.0.0.1:0",
                 "--data-dir", "\(directory)/data",
             ] + (adminHTTP.map { ["--admin-http", "\($0)"] } ?? [])
