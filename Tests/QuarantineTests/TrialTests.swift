@@ -94,6 +94,26 @@ import XDSCore
         }
     }
 
+    @Test(arguments: 0...3)
+    func `a proxy may change its mind so often and no more`(limit: Int) {
+        let wanted = Composition((0..<12).map { part("s\($0)", UInt64($0)) })
+        let limits = QuarantineLimits(maximumRestartsPerChange: limit)
+        var trial = AggregateTrial(wanted: wanted, limits: limits)
+        _ = trial.refused(wanted, acceptedBefore: nil, text: "no")
+        var changesOfMind = 0
+        // It accepts whatever it is asked about, and refuses what that has come to.
+        for _ in 0..<100 where trial.state != .resting {
+            if trial.state == .searching {
+                _ = trial.accepted(trial.composition)
+            } else {
+                changesOfMind += 1
+                _ = trial.refused(trial.composition, acceptedBefore: nil, text: "no")
+            }
+        }
+        #expect(trial.state == .resting)
+        #expect(changesOfMind == limit + 1)
+    }
+
     @Test func `probes have an end, and what was accepted by then stays`() {
         let old = Composition((0..<64).map { part("s\($0)", 1) })
         let changed = (0..<64).map { part("s\($0)", UInt64(10 + $0)) }
