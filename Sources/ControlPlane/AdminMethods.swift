@@ -24,7 +24,11 @@ struct AdminMethods: Sendable {
         _ body: @escaping @Sendable (Request, AdminCall) async throws -> Response
     ) {
         grpc.unary(service, method) { (request: Request, _) in
-            try await body(request, AdminCall())
+            // A handler runs on its connection's event loop, and so would the actors that it calls. A
+            // large snapshot must not hold up the proxies there.
+            try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                try await body(request, AdminCall())
+            }
         }
         json[method] = { bytes in
             let request: Request

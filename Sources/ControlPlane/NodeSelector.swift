@@ -19,9 +19,13 @@ struct NodeSelector: Hashable, Sendable {
 
     /// Whether a node can be selected by both.
     func overlaps(_ other: NodeSelector) -> Bool {
-        zip(texts, other.texts).allSatisfy { left, right in
-            left == nil || right == nil || left == right
-        }
+        Self.agree(nodeID, other.nodeID) && Self.agree(cluster, other.cluster)
+            && Self.agree(zone, other.zone) && Self.agree(region, other.region)
+            && Self.agree(role, other.role)
+    }
+
+    private static func agree(_ left: String?, _ right: String?) -> Bool {
+        left == nil || right == nil || left == right
     }
 
     private static func allows(_ expected: String?, _ text: String) -> Bool {

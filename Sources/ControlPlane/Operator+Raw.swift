@@ -169,30 +169,35 @@ extension Operator {
             try operations(of: change.changed, change) + [setOperation(change)],
             whenChanged: Self.changedElsewhere
         )
-        return try await publish(change, revision)
+        await publish(change, revision)
+        return revision
     }
 
     private func storeSnapshot(_ change: RawChange) async throws -> StoreRevision {
         let old = raw[change.selector]
-        for batch in try batches(operations(of: change.next.entries, change)) {
-            _ = try await commit([], batch)
+        let operations = try operations(of: change.next.entries, change)
+        let revision: StoreRevision
+        do {
+            for batch in batches(operations) { _ = try await commit([], batch) }
+            revision = try await commit(
+                [isUnchanged(change.selector)],
+                [try setOperation(change)],
+                whenChanged: Self.changedElsewhere
+            )
+        } catch let error as GRPCError where error.code == .failedPrecondition {
+            // Certainly not in force. After any other error it may be, and the next start will see.
+            await forget(operations.map(\.key))
+            throw error
         }
-        let revision = try await commit(
-            [isUnchanged(change.selector)],
-            [try setOperation(change)],
-            whenChanged: Self.changedElsewhere
+        await publish(change, revision)
+        await forget(
+            old.entries.keys.map { RawRecords.key($0, of: change.selector, old.generation) }
         )
-        let keys = old.entries.keys.map {
-            RawRecords.key($0, of: change.selector, old.generation)
-        }
-        await forget(keys)
-        return try await publish(change, revision)
+        return revision
     }
 
-    private func publish(
-        _ change: RawChange,
-        _ revision: StoreRevision
-    ) async throws -> StoreRevision {
+    /// Lets a stored change take effect, and forgets what there is no more room for.
+    private func publish(_ change: RawChange, _ revision: StoreRevision) async {
         var change = change
         for (reference, entry) in change.changed {
             change.next.entries[reference]?.resource = entry.resource?.set(
@@ -215,7 +220,6 @@ extension Operator {
                     + set.entries.keys.map { RawRecords.key($0, of: selector, set.generation) }
             )
         }
-        return revision
     }
 
     private func isUnchanged(_ selector: NodeSelector) -> Transaction.Compare {

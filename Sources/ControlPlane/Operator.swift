@@ -104,11 +104,16 @@ actor Operator<Storage: Store> {
             ]
         )
         current = (request.fileName, request.yaml, revision)
+        let before = state.mesh
         state.meshChanged(to: mesh, shares: shares, revision: UInt64(revision.rawValue)) {
             discovery.viewsMayHaveChanged(of: $0)
         }
-        // A node's scope is read from the mesh.
-        discovery.viewsMayHaveChanged()
+        // These are what a node's scope is read with.
+        if before.regions != mesh.regions
+            || before.sidecarListenAddress != mesh.sidecarListenAddress
+        {
+            discovery.viewsMayHaveChanged()
+        }
         await registry.directoryChanged(to: state.directory)
         for entry in dropped {
             logger.warning(

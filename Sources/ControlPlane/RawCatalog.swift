@@ -143,6 +143,8 @@ struct RawCatalog: Sendable {
         for selector: NodeSelector
     ) throws(GRPCError) -> RawChange {
         var next = self[selector]
+        // Once for all resources: there may be thousands of both.
+        let overlapping = sets.filter { $0.key.overlaps(selector) }
         var changed: [ResourceReference: RawEntry] = [:]
         for (index, resource) in resources.enumerated() {
             guard changed[resource.reference] == nil else {
@@ -151,7 +153,12 @@ struct RawCatalog: Sendable {
                     "resources[\(index)]: \(resource.typeURL) \"\(resource.name)\" is there twice"
                 )
             }
-            changed[resource.reference] = try entry(for: resource, at: index, of: selector)
+            changed[resource.reference] = try entry(
+                for: resource,
+                at: index,
+                of: selector,
+                among: overlapping
+            )
         }
         for reference in removed {
             changed[reference] = RawEntry(
@@ -167,10 +174,11 @@ struct RawCatalog: Sendable {
     private func entry(
         for resource: EncodedResource,
         at index: Int,
-        of selector: NodeSelector
+        of selector: NodeSelector,
+        among overlapping: [NodeSelector: RawSet]
     ) throws(GRPCError) -> RawEntry {
         let content = RawEntry.content(of: resource)
-        for (other, set) in sets where other.overlaps(selector) {
+        for (other, set) in overlapping {
             guard let entry = set.entries[resource.reference],
                 let used = entry.versions.last(where: { $0.version == resource.version }),
                 used.content != content
@@ -267,7 +275,9 @@ extension RawSet {
 }
 
 extension RawEntry {
-    /// What a version stands for: the bytes. The time to live is compared by clients of its own.
+    /// What a version stands for.
+    ///
+    /// The bytes alone: a time to live that changes is sent at any version.
     static func content(of resource: EncodedResource) -> String {
         StableHash(resource.bytes).hexadecimal
     }

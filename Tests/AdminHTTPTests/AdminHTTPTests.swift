@@ -22,7 +22,8 @@ import Testing
     ) async throws -> String {
         try await withServer(configuration, handler) { address in
             let socket = try await RawSocket(address)
-            try await socket.write(text)
+            // A server with a short deadline may have ended the connection before.
+            try? await socket.write(text)
             return try await socket.readToEnd()
         }
     }
