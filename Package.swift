@@ -30,6 +30,7 @@ let lifecycle = Target.Dependency.product(
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
@@ -108,6 +109,7 @@ let package = Package(
         library("ChannelPolicy", ["Primitives", "YAML"]),
         library("Membership", ["Primitives"]),
         library("Mesh", ["Primitives", "YAML"]),
+        library("Quarantine", ["Primitives", "XDSCore"]),
         library("Reports", ["Primitives", "YAML"]),
         library("Routing", ["Mesh", "Primitives"]),
         library("SidecarBootstrap", ["Mesh", "Primitives"]),
@@ -154,13 +156,16 @@ let package = Package(
             ]
         ),
 
+        library("ResourceJSON", ["EnvoyAPI", "MeridianAPI", protobuf]),
+        library("AdminHTTP", ["Primitives", lifecycle, logging, nioCore, nioHTTP1, nioPosix]),
         library(
             "ControlPlane",
             [
-                "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh", "Primitives",
-                "Registry",
-                "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML", lifecycle,
-                logging, nioPosix,
+                "AdminHTTP", "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh",
+                "Primitives",
+                "Quarantine", "Registry",
+                "ResourceJSON", "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML",
+                deque, lifecycle, logging, nioPosix,
                 protobuf,
             ]
         ),
@@ -184,7 +189,7 @@ let package = Package(
             "meridian",
             [
                 "CommandLine", "GRPC", "MeridianAPI", "Mesh", "OperatorTools", "Primitives",
-                "SidecarBootstrap", "YAML", argumentParser, nioPosix, protobuf,
+                "ResourceJSON", "SidecarBootstrap", "YAML", argumentParser, nioPosix, protobuf,
             ]
         ),
         program("bench-echo", ["GRPC", "TLS", argumentParser]),
@@ -206,6 +211,19 @@ let package = Package(
         // Tests.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         tests("ChannelPolicyTests", ["CAllocationCounter", "ChannelPolicy", "Primitives", "YAML"]),
+        tests(
+            "ControlPlaneTests",
+            [
+                "ControlPlane", "EnvoyAPI", "GRPC", "Membership", "MeridianAPI", "Mesh",
+                "Primitives", "Quarantine", "Registry", "Store", "Translation", "XDSCore",
+                "XDSServer", "YAML", logging, protobuf,
+            ]
+        ),
+        tests(
+            "AdminHTTPTests",
+            ["AdminHTTP", "Primitives", logging, nioCore, nioHTTP1, nioPosix]
+        ),
+        tests("ResourceJSONTests", ["EnvoyAPI", "MeridianAPI", "ResourceJSON", protobuf]),
         tests("EnvoyAPITests", ["EnvoyAPI", "GRPCAPI", "MeridianAPI", protobuf]),
         tests(
             "GRPCTests",
@@ -225,7 +243,10 @@ let package = Package(
         tests("HTTP2Tests", ["CNghttp2", "HTTP2", "Primitives", nioCore, nioEmbedded]),
         tests(
             "IntegrationTests",
-            ["GRPC", "MeridianAPI", "Primitives", "SidecarBootstrap", nioPosix, protobuf],
+            [
+                "EnvoyAPI", "GRPC", "MeridianAPI", "Primitives", "SidecarBootstrap", nioPosix,
+                protobuf,
+            ],
             exclude: ["Fixtures"]
         ),
         tests("MembershipTests", ["CAllocationCounter", "Membership", "Primitives"]),
@@ -235,6 +256,7 @@ let package = Package(
             ["MeridianAPI", "Mesh", "OperatorTools", "Primitives", "YAML"]
         ),
         tests("PrimitivesTests", ["Primitives"]),
+        tests("QuarantineTests", ["Primitives", "Quarantine", "XDSCore"]),
         tests("ReportsTests", ["CAllocationCounter", "Reports", "YAML"]),
         tests("ReportWorkerTests", ["ReportWorker", "Reports", "SQLite", "YAML"]),
         tests("RoutingTests", ["Mesh", "Primitives", "Routing"]),

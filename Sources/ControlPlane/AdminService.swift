@@ -11,9 +11,10 @@ struct AdminService<Storage: Store>: Sendable {
     let operators: Operator<Storage>
     let registry: WorkerRegistry<Storage>
     let discovery: DiscoveryService
+    let state: MeshState
     let counters: @Sendable () -> [String: UInt64]
 
-    func register(in methods: inout MethodTable) {
+    func register(in methods: inout AdminMethods) {
         methods.unary(Self.name, "ApplyMesh") { (request: Meridian_V1_ApplyMeshRequest, _) in
             try await operators.apply(request)
         }
@@ -40,6 +41,27 @@ struct AdminService<Storage: Store>: Sendable {
         methods.unary(Self.name, "GetCounters") {
             (_: Meridian_V1_GetCountersRequest, _) -> Meridian_V1_GetCountersResponse in
             .with { $0.counters = counters() }
+        }
+        methods.unary(Self.name, "ListRefusals") {
+            (_: Meridian_V1_ListRefusalsRequest, _) -> Meridian_V1_ListRefusalsResponse in
+            .with { $0.refusals = state.refusals.map { Meridian_V1_Refusal($0) } }
+        }
+        registerRaw(in: &methods)
+    }
+
+    private func registerRaw(in methods: inout AdminMethods) {
+        let name = "meridian.v1.RawResources"
+        methods.unary(name, "PutRaw") { (request: Meridian_V1_PutRawRequest, _) in
+            try await operators.putRaw(request)
+        }
+        methods.unary(name, "RemoveRaw") { (request: Meridian_V1_RemoveRawRequest, _) in
+            try await operators.removeRaw(request)
+        }
+        methods.unary(name, "ListRaw") { (request: Meridian_V1_ListRawRequest, _) in
+            try await operators.listRaw(request)
+        }
+        methods.unary(name, "SetRawSnapshot") { (request: Meridian_V1_SetRawSnapshotRequest, _) in
+            try await operators.setRawSnapshot(request)
         }
     }
 }

@@ -1,3 +1,4 @@
+import AdminHTTP
 import EnvoyAPI
 import Foundation
 import GRPC
@@ -21,8 +22,16 @@ package struct ControlPlaneConfiguration: Sendable {
     package var dataDirectory: String
     /// The mesh description for a store that has none yet.
     package var meshPath: String?
+    /// Where the admin API is served as JSON over HTTP; nil for nowhere.
+    package var adminHTTP: EndpointAddress?
 
-    package init(listen: EndpointAddress, dataDirectory: String, meshPath: String?) {
+    package init(
+        listen: EndpointAddress,
+        dataDirectory: String,
+        meshPath: String?,
+        adminHTTP: EndpointAddress? = nil
+    ) {
+        self.adminHTTP = adminHTTP
         self.listen = listen
         self.dataDirectory = dataDirectory
         self.meshPath = meshPath
@@ -53,12 +62,17 @@ package struct ControlPlane: Sendable {
     package func run(onReady: @escaping @Sendable (EndpointAddress) -> Void) async throws {
         let store = try await openStore()
         let loaded = try await loadMesh(store)
+        let raw = try await RawCatalog.load(from: store)
         let state = MeshState(
             mesh: loaded.mesh,
             shares: loaded.shares,
-            revision: UInt64(loaded.current.revision.rawValue)
+            revision: UInt64(loaded.current.revision.rawValue),
+            serviceRevisions: loaded.serviceRevisions,
+            raw: raw.resources
         )
-        let discovery = DiscoveryService(logger: logger) { node throws(RefusedNode) in
+        let refusals = RefusalObserver(state: state, logger: logger)
+        let discovery = DiscoveryService(logger: logger, answered: refusals.answered) {
+            node throws(RefusedNode) in
             try state.view(of: node)
         }
         let registry = WorkerRegistry(
@@ -71,7 +85,9 @@ package struct ControlPlane: Sendable {
         let operators = Operator(
             store: store,
             state: state,
+            discovery: discovery,
             registry: registry,
+            raw: raw,
             current: loaded.current,
             logger: logger
         )
@@ -81,10 +97,17 @@ package struct ControlPlane: Sendable {
         discovery.register(in: &methods)
         ClientStatusService(discovery: discovery).register(in: &methods)
         RegistrationService(registry: registry).register(in: &methods)
-        AdminService(operators: operators, registry: registry, discovery: discovery) {
+        var admin = AdminMethods(grpc: methods)
+        AdminService(
+            operators: operators,
+            registry: registry,
+            discovery: discovery,
+            state: state
+        ) {
             counters.values
         }
-        .register(in: &methods)
+        .register(in: &admin)
+        methods = admin.grpc
         health.register(in: &methods)
         ReflectionService(
             files: MeridianDescriptors.files + GRPCDescriptors.files + EnvoyDescriptors.files
@@ -100,13 +123,15 @@ package struct ControlPlane: Sendable {
         counters.add { discovery.counters }
         counters.add { registry.counters.values }
         let prober = HealthProber(registry: registry, group: MultiThreadedEventLoopGroup.singleton)
+        counters.add { state.quarantineCounters }
         let address = try await server.start()
+        let adminHTTP = try await startAdminHTTP(admin)
         health.set(.serving)
         onReady(address)
         // The last one is shut down first: the registry ends its streams before the server could
         // break them, so that no worker is taken for dead.
         let services = ServiceGroup(
-            services: [server, health, discovery, prober, registry],
+            services: [server, health, discovery, prober, registry] + adminHTTP,
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
@@ -140,6 +165,8 @@ package struct ControlPlane: Sendable {
     private struct Loaded {
         let mesh: Mesh
         let shares: Shares
+        /// Of the services that are older than the mesh as it is.
+        var serviceRevisions: [ServiceName: UInt64] = [:]
         let current: (fileName: String, yaml: String, revision: Revision)
     }
 
@@ -159,9 +186,11 @@ package struct ControlPlane: Sendable {
             let mesh = try Mesh.parse(yaml, file: fileName)
             let sharesEntry = try await store.get(MeshRecords.sharesKey).entries.first
             let shares = try sharesEntry.map { try MeshRecords.decodeShares($0.value, mesh: mesh) }
+            let revisions = try await store.get(MeshRecords.serviceRevisionsKey).entries.first
             return Loaded(
                 mesh: mesh,
                 shares: shares ?? Shares(),
+                serviceRevisions: MeshRecords.decodeServiceRevisions(revisions?.value ?? []),
                 current: (fileName, yaml, entry.modRevision)
             )
         }
@@ -180,6 +209,30 @@ package struct ControlPlane: Sendable {
             shares: Shares(),
             current: (file.path, file.yaml, result.revision)
         )
+    }
+}
+
+extension ControlPlane {
+    /// The admin API over HTTP, if it is asked for.
+    private func startAdminHTTP(
+        _ methods: AdminMethods
+    ) async throws -> [any ServiceLifecycle.Service] {
+        guard let address = configuration.adminHTTP else { return [] }
+        let routes = AdminRoutes(methods: methods.json, logger: logger)
+        let server = AdminHTTPServer(
+            address: address,
+            group: MultiThreadedEventLoopGroup.singleton,
+            logger: logger
+        ) { await routes.answer($0) }
+        do {
+            let bound = try await server.start()
+            logger.info("the admin API is served over HTTP", metadata: ["address": "\(bound)"])
+        } catch {
+            throw ControlPlaneStartError(
+                description: "--admin-http: can't listen on \(address): \(error)"
+            )
+        }
+        return [server]
     }
 }
 

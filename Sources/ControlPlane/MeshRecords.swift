@@ -9,6 +9,8 @@ import SwiftProtobuf
 enum MeshRecords {
     static let meshKey: StoreKey = "/meridian/mesh"
     static let sharesKey: StoreKey = "/meridian/shares"
+    /// In which revisions the mesh's services became what they are.
+    static let serviceRevisionsKey: StoreKey = "/meridian/service-revisions"
 
     static func encode(fileName: String, yaml: String) throws -> [UInt8] {
         let record = Meridian_V1_ApplyMeshRequest.with {
@@ -21,6 +23,24 @@ enum MeshRecords {
     static func decodeMesh(_ bytes: [UInt8]) throws -> (fileName: String, yaml: String) {
         let record = try Meridian_V1_ApplyMeshRequest(serializedBytes: bytes)
         return (record.fileName, record.yaml)
+    }
+
+    /// One line for each service that a transaction leaves as it is.
+    ///
+    /// A service that isn't here became what it is in the revision of the record, which nobody knows
+    /// before the transaction is made.
+    static func encode(unchanged revisions: [ServiceName: UInt64]) -> [UInt8] {
+        let lines = revisions.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)\n" }
+        return Array(lines.joined().utf8)
+    }
+
+    static func decodeServiceRevisions(_ bytes: [UInt8]) -> [ServiceName: UInt64] {
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        return lines.reduce(into: [:]) { revisions, line in
+            let words = line.split(separator: " ")
+            guard words.count == 2, let revision = UInt64(words[1]) else { return }
+            revisions[ServiceName(String(words[0]))] = revision
+        }
     }
 
     static func encode(_ shares: Shares) throws -> [UInt8] {

@@ -5,26 +5,35 @@ import Mesh
 import Primitives
 import Registry
 import Store
+import XDSServer
 import YAML
 
 /// What operators change: each change is checked, stored, and only then takes effect.
 actor Operator<Storage: Store> {
     private let store: Storage
     let state: MeshState
+    let discovery: DiscoveryService
     let registry: WorkerRegistry<Storage>
-    private let logger: Logger
+    let logger: Logger
+    /// The resources that operators set themselves.
+    var raw: RawCatalog
+    private let turn = ChangeTurn()
     private var current: (fileName: String, yaml: String, revision: Revision)
 
     init(
         store: Storage,
         state: MeshState,
+        discovery: DiscoveryService,
         registry: WorkerRegistry<Storage>,
+        raw: RawCatalog,
         current: (fileName: String, yaml: String, revision: Revision),
         logger: Logger
     ) {
         self.store = store
         self.state = state
+        self.discovery = discovery
         self.registry = registry
+        self.raw = raw
         self.current = current
         self.logger = logger
     }
@@ -38,7 +47,26 @@ actor Operator<Storage: Store> {
         }
     }
 
+    /// Makes one change after the other, also across its waits.
+    func inTurn<Result>(_ change: () async throws -> Result) async throws -> Result {
+        try await turn.begin()
+        do {
+            let result = try await change()
+            await turn.end()
+            return result
+        } catch {
+            await turn.end()
+            throw error
+        }
+    }
+
     func apply(
+        _ request: Meridian_V1_ApplyMeshRequest
+    ) async throws -> Meridian_V1_ApplyMeshResponse {
+        try await inTurn { try await applyInTurn(request) }
+    }
+
+    private func applyInTurn(
         _ request: Meridian_V1_ApplyMeshRequest
     ) async throws -> Meridian_V1_ApplyMeshResponse {
         let mesh: Mesh
@@ -49,6 +77,7 @@ actor Operator<Storage: Store> {
         }
         var shares = state.shares
         let dropped = shares.meshChanged(to: mesh)
+        try await check(mesh, shares)
         // Whoever gave no revision wants the file to stand, whatever was there.
         let compares: [Transaction.Compare] =
             request.expectedRevision == 0
@@ -68,10 +97,23 @@ actor Operator<Storage: Store> {
                     try MeshRecords.encode(fileName: request.fileName, yaml: request.yaml)
                 ),
                 .put(MeshRecords.sharesKey, try MeshRecords.encode(shares)),
+                .put(
+                    MeshRecords.serviceRevisionsKey,
+                    MeshRecords.encode(unchanged: state.revisions(unchangedIn: mesh))
+                ),
             ]
         )
         current = (request.fileName, request.yaml, revision)
-        state.meshChanged(to: mesh, shares: shares, revision: UInt64(revision.rawValue))
+        let before = state.mesh
+        state.meshChanged(to: mesh, shares: shares, revision: UInt64(revision.rawValue)) {
+            discovery.viewsMayHaveChanged(of: $0)
+        }
+        // These are what a node's scope is read with.
+        if before.regions != mesh.regions
+            || before.sidecarListenAddress != mesh.sidecarListenAddress
+        {
+            discovery.viewsMayHaveChanged()
+        }
         await registry.directoryChanged(to: state.directory)
         for entry in dropped {
             logger.warning(
@@ -83,6 +125,12 @@ actor Operator<Storage: Store> {
     }
 
     func setShares(
+        _ request: Meridian_V1_SetSharesRequest
+    ) async throws -> Meridian_V1_SetSharesResponse {
+        try await inTurn { try await setSharesInTurn(request) }
+    }
+
+    private func setSharesInTurn(
         _ request: Meridian_V1_SetSharesRequest
     ) async throws -> Meridian_V1_SetSharesResponse {
         var shares = state.shares
@@ -104,9 +152,10 @@ actor Operator<Storage: Store> {
         return .with { $0.revision = UInt64(revision.rawValue) }
     }
 
-    private func commit(
+    func commit(
         _ compares: [Transaction.Compare],
-        _ operations: [Transaction.Operation]
+        _ operations: [Transaction.Operation],
+        whenChanged: String? = nil
     ) async throws -> Revision {
         let result: TransactionResult
         do {
@@ -117,7 +166,8 @@ actor Operator<Storage: Store> {
         guard result.succeeded else {
             throw GRPCError(
                 .failedPrecondition,
-                "expected_revision: the mesh is at revision \(current.revision) by now; get it and try again"
+                whenChanged
+                    ?? "expected_revision: the mesh is at revision \(current.revision) by now; get it and try again"
             )
         }
         return result.revision

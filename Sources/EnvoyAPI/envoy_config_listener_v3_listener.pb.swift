@@ -69,6 +69,16 @@ package nonisolated struct Envoy_Config_Listener_V3_Listener: Sendable {
   /// Clears the value of `apiListener`. Subsequent reads from it will return its default value.
   package mutating func clearApiListener() {self._apiListener = nil}
 
+  /// For connections that match no other chain.
+  package var defaultFilterChain: Envoy_Config_Listener_V3_FilterChain {
+    get {_defaultFilterChain ?? Envoy_Config_Listener_V3_FilterChain()}
+    set {_defaultFilterChain = newValue}
+  }
+  /// Returns true if `defaultFilterChain` has been explicitly set.
+  package var hasDefaultFilterChain: Bool {self._defaultFilterChain != nil}
+  /// Clears the value of `defaultFilterChain`. Subsequent reads from it will return its default value.
+  package mutating func clearDefaultFilterChain() {self._defaultFilterChain = nil}
+
   package var statPrefix: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -79,6 +89,7 @@ package nonisolated struct Envoy_Config_Listener_V3_Listener: Sendable {
   fileprivate var _perConnectionBufferLimitBytes: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
   fileprivate var _metadata: Envoy_Config_Core_V3_Metadata? = nil
   fileprivate var _apiListener: Envoy_Config_Listener_V3_ApiListener? = nil
+  fileprivate var _defaultFilterChain: Envoy_Config_Listener_V3_FilterChain? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -87,7 +98,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.listener.v3"
 
 nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Listener"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}address\0\u{3}filter_chains\0\u{4}\u{2}per_connection_buffer_limit_bytes\0\u{1}metadata\0\u{4}\u{a}traffic_direction\0\u{4}\u{3}api_listener\0\u{4}\u{9}stat_prefix\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}address\0\u{3}filter_chains\0\u{4}\u{2}per_connection_buffer_limit_bytes\0\u{1}metadata\0\u{4}\u{a}traffic_direction\0\u{4}\u{3}api_listener\0\u{4}\u{6}default_filter_chain\0\u{4}\u{3}stat_prefix\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -102,6 +113,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
       case 6: try { try decoder.decodeSingularMessageField(value: &self._metadata) }()
       case 16: try { try decoder.decodeSingularEnumField(value: &self.trafficDirection) }()
       case 19: try { try decoder.decodeSingularMessageField(value: &self._apiListener) }()
+      case 25: try { try decoder.decodeSingularMessageField(value: &self._defaultFilterChain) }()
       case 28: try { try decoder.decodeSingularStringField(value: &self.statPrefix) }()
       default: break
       }
@@ -134,6 +146,9 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
     try { if let v = self._apiListener {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
     } }()
+    try { if let v = self._defaultFilterChain {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 25)
+    } }()
     if !self.statPrefix.isEmpty {
       try visitor.visitSingularStringField(value: self.statPrefix, fieldNumber: 28)
     }
@@ -148,6 +163,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
     if lhs._metadata != rhs._metadata {return false}
     if lhs.trafficDirection != rhs.trafficDirection {return false}
     if lhs._apiListener != rhs._apiListener {return false}
+    if lhs._defaultFilterChain != rhs._defaultFilterChain {return false}
     if lhs.statPrefix != rhs.statPrefix {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

@@ -12,6 +12,14 @@ package enum MeridianDescriptors {
 
     package static let files: [File] = [
         (
+            name: "google/protobuf/any.proto",
+            dependencies: [],
+            symbols: [
+                "google.protobuf.Any",
+            ],
+            base64: "Chlnb29nbGUvcHJvdG9idWYvYW55LnByb3RvEg9nb29nbGUucHJvdG9idWYiNgoDQW55EhkKCHR5cGVfdXJsGAEgASgJUgd0eXBlVXJsEhQKBXZhbHVlGAIgASgMUgV2YWx1ZUJ2ChNjb20uZ29vZ2xlLnByb3RvYnVmQghBbnlQcm90b1ABWixnb29nbGUuZ29sYW5nLm9yZy9wcm90b2J1Zi90eXBlcy9rbm93bi9hbnlwYqICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8z"
+        ),
+        (
             name: "google/protobuf/duration.proto",
             dependencies: [],
             symbols: [
@@ -45,6 +53,9 @@ package enum MeridianDescriptors {
                 "meridian.v1.GetCountersRequest",
                 "meridian.v1.GetCountersResponse",
                 "meridian.v1.GetCountersResponse.CountersEntry",
+                "meridian.v1.ListRefusalsRequest",
+                "meridian.v1.ListRefusalsResponse",
+                "meridian.v1.Refusal",
                 "meridian.v1.Admin",
                 "meridian.v1.Admin.ApplyMesh",
                 "meridian.v1.Admin.GetMesh",
@@ -52,9 +63,9 @@ package enum MeridianDescriptors {
                 "meridian.v1.Admin.ListWorkers",
                 "meridian.v1.Admin.ListProxies",
                 "meridian.v1.Admin.GetCounters",
-                "meridian.v1.Admin.ConfirmExpiry",
+                "meridian.v1.Admin.ListRefusals",
             ],
-            base64: "ChdtZXJpZGlhbi92MS9hZG1pbi5wcm90bxILbWVyaWRpYW4udjEaGm1lcmlkaWFuL3YxL2xvY2FsaXR5LnByb3RvGhptZXJpZGlhbi92MS9yZWdpc3RyeS5wcm90byJwChBBcHBseU1lc2hSZXF1ZXN0EhsKCWZpbGVfbmFtZRgBIAEoCVIIZmlsZU5hbWUSEgoEeWFtbBgCIAEoCVIEeWFtbBIrChFleHBlY3RlZF9yZXZpc2lvbhgDIAEoBFIQZXhwZWN0ZWRSZXZpc2lvbiIvChFBcHBseU1lc2hSZXNwb25zZRIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24iEAoOR2V0TWVzaFJlcXVlc3QilQEKD0dldE1lc2hSZXNwb25zZRIbCglmaWxlX25hbWUYASABKAlSCGZpbGVOYW1lEhIKBHlhbWwYAiABKAlSBHlhbWwSGgoIcmV2aXNpb24YAyABKARSCHJldmlzaW9uEjUKBnNoYXJlcxgEIAMoCzIdLm1lcmlkaWFuLnYxLlNldFNoYXJlc1JlcXVlc3RSBnNoYXJlcyLLAQoQU2V0U2hhcmVzUmVxdWVzdBIYCgdzZXJ2aWNlGAEgASgJUgdzZXJ2aWNlEh8KC2Zyb21fcmVnaW9uGAIgASgJUgpmcm9tUmVnaW9uEkEKBnNoYXJlcxgDIAMoCzIpLm1lcmlkaWFuLnYxLlNldFNoYXJlc1JlcXVlc3QuU2hhcmVzRW50cnlSBnNoYXJlcxo5CgtTaGFyZXNFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoDVIFdmFsdWU6AjgBIi8KEVNldFNoYXJlc1Jlc3BvbnNlEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbiIUChJMaXN0V29ya2Vyc1JlcXVlc3QiRAoTTGlzdFdvcmtlcnNSZXNwb25zZRItCgd3b3JrZXJzGAEgAygLMhMubWVyaWRpYW4udjEuV29ya2VyUgd3b3JrZXJzItwCCgZXb3JrZXISPQoMcmVnaXN0cmF0aW9uGAEgASgLMhkubWVyaWRpYW4udjEuUmVnaXN0cmF0aW9uUgxyZWdpc3RyYXRpb24SFAoFZXBvY2gYAiABKARSBWVwb2NoEhQKBXN0YXRlGAMgASgJUgVzdGF0ZRIlCgRsb2FkGAQgASgLMhEubWVyaWRpYW4udjEuTG9hZFIEbG9hZBJAChxsZWFzZV9yZW1haW5pbmdfbWlsbGlzZWNvbmRzGAUgASgEUhpsZWFzZVJlbWFpbmluZ01pbGxpc2Vjb25kcxIlCg5yZXBvcnRlZF9zdGF0ZRgGIAEoCVINcmVwb3J0ZWRTdGF0ZRIfCgtwcm9iZV9zdGF0ZRgHIAEoCVIKcHJvYmVTdGF0ZRIdCgplamVjdGVkX2J5GAggASgNUgllamVjdGVkQnkSFwoHc2Vlbl9ieRgJIAEoDVIGc2VlbkJ5IkgKFENvbmZpcm1FeHBpcnlSZXF1ZXN0EhYKBnJlZ2lvbhgBIAEoCVIGcmVnaW9uEhgKB3NlcnZpY2UYAiABKAlSB3NlcnZpY2UiNgoVQ29uZmlybUV4cGlyeVJlc3BvbnNlEh0KCndvcmtlcl9pZHMYASADKAlSCXdvcmtlcklkcyIUChJMaXN0UHJveGllc1JlcXVlc3QiQwoTTGlzdFByb3hpZXNSZXNwb25zZRIsCgdwcm94aWVzGAEgAygLMhIubWVyaWRpYW4udjEuUHJveHlSB3Byb3hpZXMi9AEKBVByb3h5EhcKB25vZGVfaWQYASABKAlSBm5vZGVJZBIxCghsb2NhbGl0eRgCIAEoCzIVLm1lcmlkaWFuLnYxLkxvY2FsaXR5Ughsb2NhbGl0eRIdCgp1c2VyX2FnZW50GAMgASgJUgl1c2VyQWdlbnQSGgoIcHJvdG9jb2wYBCABKAlSCHByb3RvY29sEi0KBXR5cGVzGAUgAygLMhcubWVyaWRpYW4udjEuVHlwZVN0YXR1c1IFdHlwZXMSNQoWY29ubmVjdGVkX21pbGxpc2Vjb25kcxgGIAEoBFIVY29ubmVjdGVkTWlsbGlzZWNvbmRzInEKClR5cGVTdGF0dXMSGQoIdHlwZV91cmwYASABKAlSB3R5cGVVcmwSFAoFc3RhdGUYAiABKAlSBXN0YXRlEhwKCXJlc291cmNlcxgDIAEoDVIJcmVzb3VyY2VzEhQKBWVycm9yGAQgASgJUgVlcnJvciIUChJHZXRDb3VudGVyc1JlcXVlc3QingEKE0dldENvdW50ZXJzUmVzcG9uc2USSgoIY291bnRlcnMYASADKAsyLi5tZXJpZGlhbi52MS5HZXRDb3VudGVyc1Jlc3BvbnNlLkNvdW50ZXJzRW50cnlSCGNvdW50ZXJzGjsKDUNvdW50ZXJzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKARSBXZhbHVlOgI4ATKzBAoFQWRtaW4SSgoJQXBwbHlNZXNoEh0ubWVyaWRpYW4udjEuQXBwbHlNZXNoUmVxdWVzdBoeLm1lcmlkaWFuLnYxLkFwcGx5TWVzaFJlc3BvbnNlEkQKB0dldE1lc2gSGy5tZXJpZGlhbi52MS5HZXRNZXNoUmVxdWVzdBocLm1lcmlkaWFuLnYxLkdldE1lc2hSZXNwb25zZRJKCglTZXRTaGFyZXMSHS5tZXJpZGlhbi52MS5TZXRTaGFyZXNSZXF1ZXN0Gh4ubWVyaWRpYW4udjEuU2V0U2hhcmVzUmVzcG9uc2USUAoLTGlzdFdvcmtlcnMSHy5tZXJpZGlhbi52MS5MaXN0V29ya2Vyc1JlcXVlc3QaIC5tZXJpZGlhbi52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlElAKC0xpc3RQcm94aWVzEh8ubWVyaWRpYW4udjEuTGlzdFByb3hpZXNSZXF1ZXN0GiAubWVyaWRpYW4udjEuTGlzdFByb3hpZXNSZXNwb25zZRJQCgtHZXRDb3VudGVycxIfLm1lcmlkaWFuLnYxLkdldENvdW50ZXJzUmVxdWVzdBogLm1lcmlkaWFuLnYxLkdldENvdW50ZXJzUmVzcG9uc2USVgoNQ29uZmlybUV4cGlyeRIhLm1lcmlkaWFuLnYxLkNvbmZpcm1FeHBpcnlSZXF1ZXN0GiIubWVyaWRpYW4udjEuQ29uZmlybUV4cGlyeVJlc3BvbnNlYgZwcm90bzM="
+            base64: "ChdtZXJpZGlhbi92MS9hZG1pbi5wcm90bxILbWVyaWRpYW4udjEaGm1lcmlkaWFuL3YxL2xvY2FsaXR5LnByb3RvGhptZXJpZGlhbi92MS9yZWdpc3RyeS5wcm90byJwChBBcHBseU1lc2hSZXF1ZXN0EhsKCWZpbGVfbmFtZRgBIAEoCVIIZmlsZU5hbWUSEgoEeWFtbBgCIAEoCVIEeWFtbBIrChFleHBlY3RlZF9yZXZpc2lvbhgDIAEoBFIQZXhwZWN0ZWRSZXZpc2lvbiIvChFBcHBseU1lc2hSZXNwb25zZRIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24iEAoOR2V0TWVzaFJlcXVlc3QilQEKD0dldE1lc2hSZXNwb25zZRIbCglmaWxlX25hbWUYASABKAlSCGZpbGVOYW1lEhIKBHlhbWwYAiABKAlSBHlhbWwSGgoIcmV2aXNpb24YAyABKARSCHJldmlzaW9uEjUKBnNoYXJlcxgEIAMoCzIdLm1lcmlkaWFuLnYxLlNldFNoYXJlc1JlcXVlc3RSBnNoYXJlcyLLAQoQU2V0U2hhcmVzUmVxdWVzdBIYCgdzZXJ2aWNlGAEgASgJUgdzZXJ2aWNlEh8KC2Zyb21fcmVnaW9uGAIgASgJUgpmcm9tUmVnaW9uEkEKBnNoYXJlcxgDIAMoCzIpLm1lcmlkaWFuLnYxLlNldFNoYXJlc1JlcXVlc3QuU2hhcmVzRW50cnlSBnNoYXJlcxo5CgtTaGFyZXNFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoDVIFdmFsdWU6AjgBIi8KEVNldFNoYXJlc1Jlc3BvbnNlEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbiIUChJMaXN0V29ya2Vyc1JlcXVlc3QiRAoTTGlzdFdvcmtlcnNSZXNwb25zZRItCgd3b3JrZXJzGAEgAygLMhMubWVyaWRpYW4udjEuV29ya2VyUgd3b3JrZXJzItwBCgZXb3JrZXISPQoMcmVnaXN0cmF0aW9uGAEgASgLMhkubWVyaWRpYW4udjEuUmVnaXN0cmF0aW9uUgxyZWdpc3RyYXRpb24SFAoFZXBvY2gYAiABKARSBWVwb2NoEhQKBXN0YXRlGAMgASgJUgVzdGF0ZRIlCgRsb2FkGAQgASgLMhEubWVyaWRpYW4udjEuTG9hZFIEbG9hZBJAChxsZWFzZV9yZW1haW5pbmdfbWlsbGlzZWNvbmRzGAUgASgEUhpsZWFzZVJlbWFpbmluZ01pbGxpc2Vjb25kcyIUChJMaXN0UHJveGllc1JlcXVlc3QiQwoTTGlzdFByb3hpZXNSZXNwb25zZRIsCgdwcm94aWVzGAEgAygLMhIubWVyaWRpYW4udjEuUHJveHlSB3Byb3hpZXMi9AEKBVByb3h5EhcKB25vZGVfaWQYASABKAlSBm5vZGVJZBIxCghsb2NhbGl0eRgCIAEoCzIVLm1lcmlkaWFuLnYxLkxvY2FsaXR5Ughsb2NhbGl0eRIdCgp1c2VyX2FnZW50GAMgASgJUgl1c2VyQWdlbnQSGgoIcHJvdG9jb2wYBCABKAlSCHByb3RvY29sEi0KBXR5cGVzGAUgAygLMhcubWVyaWRpYW4udjEuVHlwZVN0YXR1c1IFdHlwZXMSNQoWY29ubmVjdGVkX21pbGxpc2Vjb25kcxgGIAEoBFIVY29ubmVjdGVkTWlsbGlzZWNvbmRzInEKClR5cGVTdGF0dXMSGQoIdHlwZV91cmwYASABKAlSB3R5cGVVcmwSFAoFc3RhdGUYAiABKAlSBXN0YXRlEhwKCXJlc291cmNlcxgDIAEoDVIJcmVzb3VyY2VzEhQKBWVycm9yGAQgASgJUgVlcnJvciIUChJHZXRDb3VudGVyc1JlcXVlc3QingEKE0dldENvdW50ZXJzUmVzcG9uc2USSgoIY291bnRlcnMYASADKAsyLi5tZXJpZGlhbi52MS5HZXRDb3VudGVyc1Jlc3BvbnNlLkNvdW50ZXJzRW50cnlSCGNvdW50ZXJzGjsKDUNvdW50ZXJzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKARSBXZhbHVlOgI4ASIVChNMaXN0UmVmdXNhbHNSZXF1ZXN0IkgKFExpc3RSZWZ1c2Fsc1Jlc3BvbnNlEjAKCHJlZnVzYWxzGAEgAygLMhQubWVyaWRpYW4udjEuUmVmdXNhbFIIcmVmdXNhbHMingIKB1JlZnVzYWwSFgoGb2JqZWN0GAEgASgJUgZvYmplY3QSGgoIcmV2aXNpb24YAiABKARSCHJldmlzaW9uEhkKCHR5cGVfdXJsGAMgASgJUgd0eXBlVXJsEhoKCHJlc291cmNlGAQgASgJUghyZXNvdXJjZRIUCgVzdGF0ZRgFIAEoCVIFc3RhdGUSJwoPc2VydmVkX3JldmlzaW9uGAYgASgEUg5zZXJ2ZWRSZXZpc2lvbhIZCghsZWZ0X291dBgHIAEoCFIHbGVmdE91dBIUCgVlcnJvchgIIAEoCVIFZXJyb3ISHQoKbm9kZV9jb3VudBgJIAEoDVIJbm9kZUNvdW50EhkKCG5vZGVfaWRzGAogAygJUgdub2RlSWRzMrAECgVBZG1pbhJKCglBcHBseU1lc2gSHS5tZXJpZGlhbi52MS5BcHBseU1lc2hSZXF1ZXN0Gh4ubWVyaWRpYW4udjEuQXBwbHlNZXNoUmVzcG9uc2USRAoHR2V0TWVzaBIbLm1lcmlkaWFuLnYxLkdldE1lc2hSZXF1ZXN0GhwubWVyaWRpYW4udjEuR2V0TWVzaFJlc3BvbnNlEkoKCVNldFNoYXJlcxIdLm1lcmlkaWFuLnYxLlNldFNoYXJlc1JlcXVlc3QaHi5tZXJpZGlhbi52MS5TZXRTaGFyZXNSZXNwb25zZRJQCgtMaXN0V29ya2VycxIfLm1lcmlkaWFuLnYxLkxpc3RXb3JrZXJzUmVxdWVzdBogLm1lcmlkaWFuLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2USUAoLTGlzdFByb3hpZXMSHy5tZXJpZGlhbi52MS5MaXN0UHJveGllc1JlcXVlc3QaIC5tZXJpZGlhbi52MS5MaXN0UHJveGllc1Jlc3BvbnNlElAKC0dldENvdW50ZXJzEh8ubWVyaWRpYW4udjEuR2V0Q291bnRlcnNSZXF1ZXN0GiAubWVyaWRpYW4udjEuR2V0Q291bnRlcnNSZXNwb25zZRJTCgxMaXN0UmVmdXNhbHMSIC5tZXJpZGlhbi52MS5MaXN0UmVmdXNhbHNSZXF1ZXN0GiEubWVyaWRpYW4udjEuTGlzdFJlZnVzYWxzUmVzcG9uc2ViBnByb3RvMw=="
         ),
         (
             name: "meridian/v1/locality.proto",
@@ -64,6 +75,37 @@ package enum MeridianDescriptors {
                 "meridian.v1.Address",
             ],
             base64: "ChptZXJpZGlhbi92MS9sb2NhbGl0eS5wcm90bxILbWVyaWRpYW4udjEiUQoITG9jYWxpdHkSFgoGcmVnaW9uGAEgASgJUgZyZWdpb24SEgoEem9uZRgCIAEoCVIEem9uZRIZCghzdWJfem9uZRgDIAEoCVIHc3ViWm9uZSIxCgdBZGRyZXNzEhIKBGhvc3QYASABKAlSBGhvc3QSEgoEcG9ydBgCIAEoDVIEcG9ydGIGcHJvdG8z"
+        ),
+        (
+            name: "meridian/v1/raw.proto",
+            dependencies: [
+                "google/protobuf/any.proto",
+                "google/protobuf/duration.proto",
+            ],
+            symbols: [
+                "meridian.v1.NodeSelector",
+                "meridian.v1.RawResource",
+                "meridian.v1.EncodedAny",
+                "meridian.v1.PutRawRequest",
+                "meridian.v1.PutRawResponse",
+                "meridian.v1.ResourceKey",
+                "meridian.v1.RemoveRawRequest",
+                "meridian.v1.RemoveRawResponse",
+                "meridian.v1.ListRawRequest",
+                "meridian.v1.ListRawResponse",
+                "meridian.v1.RawSet",
+                "meridian.v1.SetRawSnapshotRequest",
+                "meridian.v1.SetRawSnapshotResponse",
+                "meridian.v1.RawSetRecord",
+                "meridian.v1.RawResourceRecord",
+                "meridian.v1.UsedVersion",
+                "meridian.v1.RawResources",
+                "meridian.v1.RawResources.PutRaw",
+                "meridian.v1.RawResources.RemoveRaw",
+                "meridian.v1.RawResources.ListRaw",
+                "meridian.v1.RawResources.SetRawSnapshot",
+            ],
+            base64: "ChVtZXJpZGlhbi92MS9yYXcucHJvdG8SC21lcmlkaWFuLnYxGhlnb29nbGUvcHJvdG9idWYvYW55LnByb3RvGh5nb29nbGUvcHJvdG9idWYvZHVyYXRpb24ucHJvdG8ingEKDE5vZGVTZWxlY3RvchIXCgdub2RlX2lkGAEgASgJUgZub2RlSWQSGAoHY2x1c3RlchgCIAEoCVIHY2x1c3RlchIWCgZyZWdpb24YAyABKAlSBnJlZ2lvbhISCgR6b25lGAQgASgJUgR6b25lEhIKBHJvbGUYBSABKAlSBHJvbGUSGwoJYWxsX25vZGVzGAYgASgIUghhbGxOb2RlcyLNAQoLUmF3UmVzb3VyY2USEgoEbmFtZRgBIAEoCVIEbmFtZRIwCghyZXNvdXJjZRgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnlSCHJlc291cmNlEjEKB2VuY29kZWQYAyABKAsyFy5tZXJpZGlhbi52MS5FbmNvZGVkQW55UgdlbmNvZGVkEhgKB3ZlcnNpb24YBCABKAlSB3ZlcnNpb24SKwoDdHRsGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uUgN0dGwiPQoKRW5jb2RlZEFueRIZCgh0eXBlX3VybBgBIAEoCVIHdHlwZVVybBIUCgV2YWx1ZRgCIAEoDFIFdmFsdWUi1AEKDVB1dFJhd1JlcXVlc3QSLwoFbm9kZXMYASABKAsyGS5tZXJpZGlhbi52MS5Ob2RlU2VsZWN0b3JSBW5vZGVzEjYKCXJlc291cmNlcxgCIAMoCzIYLm1lcmlkaWFuLnYxLlJhd1Jlc291cmNlUglyZXNvdXJjZXMSKwoRZXhwZWN0ZWRfcmV2aXNpb24YAyABKARSEGV4cGVjdGVkUmV2aXNpb24SLQoSYWxsb3dfaW5jb25zaXN0ZW50GAQgASgIUhFhbGxvd0luY29uc2lzdGVudCIsCg5QdXRSYXdSZXNwb25zZRIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24iPAoLUmVzb3VyY2VLZXkSGQoIdHlwZV91cmwYASABKAlSB3R5cGVVcmwSEgoEbmFtZRgCIAEoCVIEbmFtZSLXAQoQUmVtb3ZlUmF3UmVxdWVzdBIvCgVub2RlcxgBIAEoCzIZLm1lcmlkaWFuLnYxLk5vZGVTZWxlY3RvclIFbm9kZXMSNgoJcmVzb3VyY2VzGAIgAygLMhgubWVyaWRpYW4udjEuUmVzb3VyY2VLZXlSCXJlc291cmNlcxIrChFleHBlY3RlZF9yZXZpc2lvbhgDIAEoBFIQZXhwZWN0ZWRSZXZpc2lvbhItChJhbGxvd19pbmNvbnNpc3RlbnQYBCABKAhSEWFsbG93SW5jb25zaXN0ZW50Ii8KEVJlbW92ZVJhd1Jlc3BvbnNlEhoKCHJldmlzaW9uGAEgASgEUghyZXZpc2lvbiKZAQoOTGlzdFJhd1JlcXVlc3QSLwoFbm9kZXMYASABKAsyGS5tZXJpZGlhbi52MS5Ob2RlU2VsZWN0b3JSBW5vZGVzEhkKCHR5cGVfdXJsGAIgASgJUgd0eXBlVXJsEhIKBG5hbWUYAyABKAlSBG5hbWUSJwoPZXhjbHVkZV9jb250ZW50GAQgASgIUg5leGNsdWRlQ29udGVudCI6Cg9MaXN0UmF3UmVzcG9uc2USJwoEc2V0cxgBIAMoCzITLm1lcmlkaWFuLnYxLlJhd1NldFIEc2V0cyKNAQoGUmF3U2V0Ei8KBW5vZGVzGAEgASgLMhkubWVyaWRpYW4udjEuTm9kZVNlbGVjdG9yUgVub2RlcxIaCghyZXZpc2lvbhgCIAEoBFIIcmV2aXNpb24SNgoJcmVzb3VyY2VzGAMgAygLMhgubWVyaWRpYW4udjEuUmF3UmVzb3VyY2VSCXJlc291cmNlcyLcAQoVU2V0UmF3U25hcHNob3RSZXF1ZXN0Ei8KBW5vZGVzGAEgASgLMhkubWVyaWRpYW4udjEuTm9kZVNlbGVjdG9yUgVub2RlcxI2CglyZXNvdXJjZXMYAiADKAsyGC5tZXJpZGlhbi52MS5SYXdSZXNvdXJjZVIJcmVzb3VyY2VzEisKEWV4cGVjdGVkX3JldmlzaW9uGAMgASgEUhBleHBlY3RlZFJldmlzaW9uEi0KEmFsbG93X2luY29uc2lzdGVudBgEIAEoCFIRYWxsb3dJbmNvbnNpc3RlbnQiNAoWU2V0UmF3U25hcHNob3RSZXNwb25zZRIaCghyZXZpc2lvbhgBIAEoBFIIcmV2aXNpb24iXwoMUmF3U2V0UmVjb3JkEi8KBW5vZGVzGAEgASgLMhkubWVyaWRpYW4udjEuTm9kZVNlbGVjdG9yUgVub2RlcxIeCgpnZW5lcmF0aW9uGAIgASgEUgpnZW5lcmF0aW9uIpYBChFSYXdSZXNvdXJjZVJlY29yZBI0CghyZXNvdXJjZRgBIAEoCzIYLm1lcmlkaWFuLnYxLlJhd1Jlc291cmNlUghyZXNvdXJjZRIVCgZpc19zZXQYAiABKAhSBWlzU2V0EjQKCHZlcnNpb25zGAMgAygLMhgubWVyaWRpYW4udjEuVXNlZFZlcnNpb25SCHZlcnNpb25zIkEKC1VzZWRWZXJzaW9uEhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SGAoHY29udGVudBgCIAEoCVIHY29udGVudDK+AgoMUmF3UmVzb3VyY2VzEkEKBlB1dFJhdxIaLm1lcmlkaWFuLnYxLlB1dFJhd1JlcXVlc3QaGy5tZXJpZGlhbi52MS5QdXRSYXdSZXNwb25zZRJKCglSZW1vdmVSYXcSHS5tZXJpZGlhbi52MS5SZW1vdmVSYXdSZXF1ZXN0Gh4ubWVyaWRpYW4udjEuUmVtb3ZlUmF3UmVzcG9uc2USRAoHTGlzdFJhdxIbLm1lcmlkaWFuLnYxLkxpc3RSYXdSZXF1ZXN0GhwubWVyaWRpYW4udjEuTGlzdFJhd1Jlc3BvbnNlElkKDlNldFJhd1NuYXBzaG90EiIubWVyaWRpYW4udjEuU2V0UmF3U25hcHNob3RSZXF1ZXN0GiMubWVyaWRpYW4udjEuU2V0UmF3U25hcHNob3RSZXNwb25zZWIGcHJvdG8z"
         ),
         (
             name: "meridian/v1/registry.proto",

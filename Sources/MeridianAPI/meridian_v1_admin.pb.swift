@@ -327,6 +327,70 @@ package nonisolated struct Meridian_V1_GetCountersResponse: Sendable {
   package init() {}
 }
 
+package nonisolated struct Meridian_V1_ListRefusalsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Meridian_V1_ListRefusalsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var refusals: [Meridian_V1_Refusal] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// An object that proxies refuse, or are being asked about.
+///
+/// It is kept out of the resource that it spoils, for these proxies and no others.
+package nonisolated struct Meridian_V1_Refusal: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Such as `service reports`. Empty when no object explains the refusals.
+  package var object: String = String()
+
+  /// The revision in which the object became what is refused.
+  package var revision: UInt64 = 0
+
+  /// The resource that the object spoils.
+  package var typeURL: String = String()
+
+  package var resource: String = String()
+
+  /// SEARCHING: one of the suspects, of which not all are to blame. QUARANTINED: it is to blame, and is tried
+  /// again when it changes. GIVEN_UP: not found out; tried again when anything of the resource changes.
+  package var state: String = String()
+
+  /// What the proxies are served of the object instead: what it was in this revision.
+  package var servedRevision: UInt64 = 0
+
+  /// They are served nothing of the object.
+  package var leftOut: Bool = false
+
+  /// The first proxy's own words.
+  package var error: String = String()
+
+  /// How many proxies, and the first ones' ids.
+  package var nodeCount: UInt32 = 0
+
+  package var nodeIds: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "meridian.v1"
@@ -972,6 +1036,130 @@ nonisolated extension Meridian_V1_GetCountersResponse: SwiftProtobuf.Message, Sw
 
   package static func ==(lhs: Meridian_V1_GetCountersResponse, rhs: Meridian_V1_GetCountersResponse) -> Bool {
     if lhs.counters != rhs.counters {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_ListRefusalsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ListRefusalsRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_ListRefusalsRequest, rhs: Meridian_V1_ListRefusalsRequest) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_ListRefusalsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ListRefusalsResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}refusals\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.refusals) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.refusals.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.refusals, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_ListRefusalsResponse, rhs: Meridian_V1_ListRefusalsResponse) -> Bool {
+    if lhs.refusals != rhs.refusals {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_Refusal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Refusal"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}object\0\u{1}revision\0\u{3}type_url\0\u{1}resource\0\u{1}state\0\u{3}served_revision\0\u{3}left_out\0\u{1}error\0\u{3}node_count\0\u{3}node_ids\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.object) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.revision) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.typeURL) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.resource) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.state) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.servedRevision) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.leftOut) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.error) }()
+      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.nodeCount) }()
+      case 10: try { try decoder.decodeRepeatedStringField(value: &self.nodeIds) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.object.isEmpty {
+      try visitor.visitSingularStringField(value: self.object, fieldNumber: 1)
+    }
+    if self.revision != 0 {
+      try visitor.visitSingularUInt64Field(value: self.revision, fieldNumber: 2)
+    }
+    if !self.typeURL.isEmpty {
+      try visitor.visitSingularStringField(value: self.typeURL, fieldNumber: 3)
+    }
+    if !self.resource.isEmpty {
+      try visitor.visitSingularStringField(value: self.resource, fieldNumber: 4)
+    }
+    if !self.state.isEmpty {
+      try visitor.visitSingularStringField(value: self.state, fieldNumber: 5)
+    }
+    if self.servedRevision != 0 {
+      try visitor.visitSingularUInt64Field(value: self.servedRevision, fieldNumber: 6)
+    }
+    if self.leftOut != false {
+      try visitor.visitSingularBoolField(value: self.leftOut, fieldNumber: 7)
+    }
+    if !self.error.isEmpty {
+      try visitor.visitSingularStringField(value: self.error, fieldNumber: 8)
+    }
+    if self.nodeCount != 0 {
+      try visitor.visitSingularUInt32Field(value: self.nodeCount, fieldNumber: 9)
+    }
+    if !self.nodeIds.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.nodeIds, fieldNumber: 10)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_Refusal, rhs: Meridian_V1_Refusal) -> Bool {
+    if lhs.object != rhs.object {return false}
+    if lhs.revision != rhs.revision {return false}
+    if lhs.typeURL != rhs.typeURL {return false}
+    if lhs.resource != rhs.resource {return false}
+    if lhs.state != rhs.state {return false}
+    if lhs.servedRevision != rhs.servedRevision {return false}
+    if lhs.leftOut != rhs.leftOut {return false}
+    if lhs.error != rhs.error {return false}
+    if lhs.nodeCount != rhs.nodeCount {return false}
+    if lhs.nodeIds != rhs.nodeIds {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -113,7 +113,7 @@ extension Mesh {
         regions: [RegionName]
     ) -> [Service] {
         var seen: Set<String> = []
-        var serviceByRoute: [String: String] = [:]
+        var serviceByRoute: [RouteKey: String] = [:]
         return fields.mappings("services", count: 1...maximumServices) { service in
             let name = service.required("name", .label)
             if !name.isEmpty, !seen.insert(name).inserted {
@@ -122,15 +122,12 @@ extension Mesh {
                     at: "name"
                 )
             }
-            let routes = service.list(
-                "routes",
-                .located(.routePrefix),
-                count: 1...maximumRoutesPerService
-            )
-            for route in routes where !route.value.isEmpty {
-                if let owner = serviceByRoute.updateValue(name, forKey: route.value) {
+            let routes = decodeRoutes(service)
+            for route in routes where !route.value.prefix.isEmpty {
+                let key = RouteKey(route.value)
+                if let owner = serviceByRoute.updateValue(name, forKey: key) {
                     service.report(
-                        "route \"\(route.value)\" is taken by service \"\(owner)\" already, "
+                        "route \"\(key)\" is taken by service \"\(owner)\" already, "
                             + "expected each route once",
                         at: route.node
                     )

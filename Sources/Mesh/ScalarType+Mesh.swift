@@ -31,6 +31,39 @@ extension ScalarType where Value == String {
             return isPath ? text : nil
         }
     }
+
+    /// A header's name (RFC 9110, section 5.1), as HTTP/2 has it.
+    static var headerName: Self {
+        Self(
+            expected: "a header name in lower case, such as x-tenant, of at most 128 characters",
+            placeholder: ""
+        ) { (text: String) -> String? in
+            let isName =
+                (1...128).contains(text.utf8.count)
+                && text.utf8.allSatisfy { byte in
+                    switch byte {
+                    case UInt8(ascii: "a")...UInt8(ascii: "z"),
+                        UInt8(ascii: "0")...UInt8(ascii: "9"):
+                        true
+                    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+                    }
+                }
+            return isName ? text : nil
+        }
+    }
+
+    /// A header's value, its beginning or an expression for it.
+    static var headerText: Self {
+        Self(
+            expected: "a text of 1 to 1024 characters without control characters",
+            placeholder: ""
+        ) { (text: String) -> String? in
+            let isText =
+                (1...1_024).contains(text.utf8.count)
+                && text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+            return isText ? text : nil
+        }
+    }
 }
 
 extension ScalarType where Value == EndpointAddress {

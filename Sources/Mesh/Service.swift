@@ -3,9 +3,8 @@ package import Primitives
 /// One gRPC service of the mesh: how calls to it are recognised, and how they are carried.
 package struct Service: Hashable, Sendable {
     package let name: ServiceName
-    /// Path prefixes such as `/meridian.v1.ReportService/`; a call goes to the longest one that
-    /// matches.
-    package let routes: [String]
+    /// Which calls are calls to this service; each goes to the most specific route that matches.
+    package let routes: [Route]
     /// The longest that a call may take, all tries together.
     ///
     /// It is the deadline of a caller that sets none and the ceiling of one that sets its own.
@@ -24,7 +23,7 @@ package struct Service: Hashable, Sendable {
 
     package init(
         name: ServiceName,
-        routes: [String],
+        routes: [Route],
         timeout: Duration = Self.defaultTimeout,
         retries: Retries = Retries(),
         lease: Duration = Self.defaultLease,
@@ -44,6 +43,44 @@ package struct Service: Hashable, Sendable {
 }
 
 extension Service {
+    /// How a call is recognised: by its path, and by headers if there are some.
+    package struct Route: Hashable, Sendable, ExpressibleByStringLiteral {
+        /// A path prefix such as `/meridian.v1.ReportService/`.
+        package let prefix: String
+        /// All of them have to match; in the order of the description.
+        package let headers: [HeaderMatch]
+
+        package init(prefix: String, headers: [HeaderMatch] = []) {
+            self.prefix = prefix
+            self.headers = headers
+        }
+
+        package init(stringLiteral prefix: String) {
+            self.init(prefix: prefix)
+        }
+    }
+
+    /// What one header of a call has to be.
+    package struct HeaderMatch: Hashable, Sendable {
+        package enum Pattern: Hashable, Sendable {
+            case exact(String)
+            case prefix(String)
+            /// The whole value, in RE2's syntax.
+            ///
+            /// Only the proxies know whether it is one: what they can't compile, they refuse.
+            case regex(String)
+        }
+
+        /// In lower case.
+        package let name: String
+        package let pattern: Pattern
+
+        package init(name: String, pattern: Pattern) {
+            self.name = name
+            self.pattern = pattern
+        }
+    }
+
     /// How calls that a worker could not serve are tried again.
     package struct Retries: Hashable, Sendable {
         /// Tries after the first one; 0 turns retries off.

@@ -56,6 +56,30 @@ extension TextTable {
         }
     }
 
+    /// One row for each object that proxies refuse, as the control plane orders them, and below it what
+    /// they said.
+    package init(refusals: [Meridian_V1_Refusal]) {
+        self.init([
+            .text("OBJECT"), .text("REVISION"), .text("RESOURCE"), .text("STATE"), .text("SERVED"),
+            .number("PROXIES"),
+        ])
+        for refusal in refusals {
+            let served = refusal.leftOut ? "nothing" : "revision \(refusal.servedRevision)"
+            let others = Int(refusal.nodeCount) - refusal.nodeIds.count
+            let nodes =
+                refusal.nodeIds.joined(separator: ", ") + (others > 0 ? " and \(others) more" : "")
+            let error = refusal.error.isEmpty ? [] : ["error: \(refusal.error)"]
+            add(
+                [
+                    refusal.object, refusal.object.isEmpty ? "" : "\(refusal.revision)",
+                    "\(lastPart(refusal.typeURL).split(separator: ".").last ?? "") \(refusal.resource)",
+                    refusal.state, refusal.object.isEmpty ? "" : served, "\(refusal.nodeCount)",
+                ],
+                notes: ["proxies: \(nodes)"] + error
+            )
+        }
+    }
+
     /// One row for each counter, by name.
     package init(counters: [String: UInt64]) {
         self.init([.text("COUNTER"), .number("VALUE")])

@@ -37,7 +37,7 @@ extension Google_Protobuf_Duration {
     }
 }
 
-private func deterministicBytes<Bytes: SwiftProtobufContiguousBytes>(
+func deterministicBytes<Bytes: SwiftProtobufContiguousBytes>(
     _ message: some Message
 ) -> Bytes {
     var options = BinaryEncodingOptions()

@@ -20,6 +20,10 @@ package struct Translator: Sendable {
     package private(set) var shares: Shares
     /// The store's revision in which the mesh became what it is; 0 if there is none.
     private var revision: UInt64
+    /// The same for each service.
+    private var revisionByService: [ServiceName: UInt64]
+    /// What each service contributes to the routes.
+    private var routeParts: [ObjectPart]
     private var endpointsByService: [ServiceName: [Endpoint]]
     private var clusters: [EncodedResource]
     private var routes: EncodedResource
@@ -38,23 +42,36 @@ package struct Translator: Sendable {
         mesh: Mesh,
         shares: Shares = Shares(),
         endpoints: [ServiceName: [Endpoint]] = [:],
-        revision: UInt64 = 0
+        revision: UInt64 = 0,
+        serviceRevisions: [ServiceName: UInt64] = [:]
     ) {
         self.mesh = mesh
         self.shares = shares
         self.revision = revision
         self.endpointsByService = endpoints
-        self.clusters = Self.encodedClusters(of: mesh, revision)
-        self.routes = Self.encodedRoutes(of: mesh, revision)
+        let revisions = Dictionary(
+            uniqueKeysWithValues: mesh.services.map {
+                ($0.name, serviceRevisions[$0.name] ?? revision)
+            }
+        )
+        self.revisionByService = revisions
+        self.clusters = Self.encodedClusters(of: mesh, revisions)
+        self.routeParts = Self.routeParts(of: mesh, revisions)
+        self.routes = Self.encodedRoutes(of: routeParts, revision)
     }
 
     // MARK: What happened
 
     package mutating func meshChanged(to mesh: Mesh, revision: UInt64 = 0) {
+        let unchanged = revisions(unchangedIn: mesh)
+        revisionByService = Dictionary(
+            uniqueKeysWithValues: mesh.services.map { ($0.name, unchanged[$0.name] ?? revision) }
+        )
         self.mesh = mesh
         self.revision = revision
-        clusters = Self.encodedClusters(of: mesh, revision)
-        routes = Self.encodedRoutes(of: mesh, revision)
+        clusters = Self.encodedClusters(of: mesh, revisionByService)
+        routeParts = Self.routeParts(of: mesh, revisionByService)
+        routes = Self.encodedRoutes(of: routeParts, revision)
         assignments = [:]
         proxyless = nil
     }
@@ -75,7 +92,34 @@ package struct Translator: Sendable {
         assignments[service] = nil
     }
 
+    /// The revisions of the services that are the same in another mesh.
+    package func revisions(unchangedIn mesh: Mesh) -> [ServiceName: UInt64] {
+        let next = Dictionary(uniqueKeysWithValues: mesh.services.map { ($0.name, $0) })
+        let unchanged = self.mesh.services.filter { next[$0.name] == $0 }.map(\.name)
+        return Dictionary(
+            uniqueKeysWithValues: unchanged.map { ($0, revisionByService[$0] ?? revision) }
+        )
+    }
+
     // MARK: What to serve
+
+    /// The resources that are made of several objects' parts, with those parts.
+    package var aggregates: [ResourceReference: Composition] {
+        guard let composition = routes.origin?.composition else { return [:] }
+        return [Self.routesReference: composition]
+    }
+
+    /// An aggregate with other parts in place of some objects'; nil if there is no such aggregate.
+    ///
+    /// - Parameter standIns: by object; nil leaves the object out.
+    package func aggregate(
+        _ reference: ResourceReference,
+        substituting standIns: [String: ObjectPart?]
+    ) -> EncodedResource? {
+        guard reference == Self.routesReference else { return nil }
+        let parts = routeParts.compactMap { part in standIns[part.object] ?? part }
+        return Self.encodedRoutes(of: parts, revision)
+    }
 
     /// Everything that nodes of this scope get, sorted by type (in sending order) and name.
     package mutating func resources(for scope: Scope) -> [EncodedResource] {
@@ -106,7 +150,10 @@ package struct Translator: Sendable {
             ),
             typeURL: .clusterLoadAssignment,
             name: ResourceName(service.rawValue),
-            origin: ResourceOrigin(objects: ["service \(service)"], revision: revision)
+            origin: ResourceOrigin(
+                objects: ["service \(service)"],
+                revision: revisionByService[service] ?? revision
+            )
         )
         // Only regions of the mesh are kept, so that no node can fill the table with names of its
         // own.
@@ -150,7 +197,15 @@ package struct Translator: Sendable {
         return encoded
     }
 
-    private static func encodedClusters(of mesh: Mesh, _ revision: UInt64) -> [EncodedResource] {
+    private static let routesReference = ResourceReference(
+        .routeConfiguration,
+        ResourceName(egressName)
+    )
+
+    private static func encodedClusters(
+        of mesh: Mesh,
+        _ revisions: [ServiceName: UInt64]
+    ) -> [EncodedResource] {
         mesh.services.sorted { $0.name < $1.name }.map { service in
             let name = ResourceName(service.name.rawValue)
             return EncodedResource(
@@ -158,19 +213,31 @@ package struct Translator: Sendable {
                 typeURL: .cluster,
                 name: name,
                 companions: [ResourceReference(.clusterLoadAssignment, name)],
-                origin: ResourceOrigin(objects: ["service \(service.name)"], revision: revision)
+                origin: ResourceOrigin(
+                    objects: [service.objectName],
+                    revision: revisions[service.name] ?? 0
+                )
             )
         }
     }
 
-    private static func encodedRoutes(of mesh: Mesh, _ revision: UInt64) -> EncodedResource {
+    private static func routeParts(
+        of mesh: Mesh,
+        _ revisions: [ServiceName: UInt64]
+    ) -> [ObjectPart] {
+        mesh.services.map { ObjectPart(routesOf: $0, revision: revisions[$0.name] ?? 0) }
+    }
+
+    private static func encodedRoutes(of parts: [ObjectPart], _ revision: UInt64) -> EncodedResource
+    {
         EncodedResource(
-            Envoy_Config_Route_V3_RouteConfiguration(name: egressName, mesh: mesh),
+            Envoy_Config_Route_V3_RouteConfiguration(name: egressName, parts: parts),
             typeURL: .routeConfiguration,
-            name: ResourceName(egressName),
+            name: routesReference.name,
             origin: ResourceOrigin(
-                objects: mesh.services.map { "service \($0.name)" },
-                revision: revision
+                objects: parts.map(\.object),
+                revision: revision,
+                composition: Composition(parts)
             )
         )
     }

@@ -176,6 +176,13 @@ package struct ADSStream: ~Copyable {
         return actions
     }
 
+    /// Lends the subscriptions of the types that may be made of several objects' parts.
+    mutating func forEachAggregateSubscription(_ body: (inout Subscription) -> Void) {
+        for index in subscriptions.indices where subscriptions[index].typeURL.mayBeAggregate {
+            body(&subscriptions[index])
+        }
+    }
+
     private func hasAsked(for reference: ResourceReference) -> Bool {
         subscriptions.contains {
             $0.typeURL == reference.typeURL && $0.isSubscribed(to: reference.name)

@@ -25,7 +25,7 @@ extension Subscription {
 
 extension String {
     /// Whether `name` stands in the text as a word of its own, not as a part of a longer name.
-    func mentions(_ name: String) -> Bool {
+    package func mentions(_ name: String) -> Bool {
         let text = Array(utf8)
         let word = Array(name.utf8)
         guard !word.isEmpty, word.count <= text.count else { return false }
@@ -41,7 +41,7 @@ extension String {
     }
 
     /// The longest prefix of whole characters within so many bytes.
-    func prefix(utf8Bytes maximum: Int) -> String {
+    package func prefix(utf8Bytes maximum: Int) -> String {
         guard utf8.count > maximum else { return self }
         var end = utf8.index(startIndex, offsetBy: max(0, maximum))
         while end > startIndex, end.samePosition(in: self) == nil {

@@ -47,6 +47,7 @@ extension Subscription {
             hasBeenServed = true
             uncertain.subtract(NameSet(request.initialVersions.keys))
             keepRejections(of: request.initialVersions, in: journal)
+            noteAccepted(request.initialVersions, in: journal)
             resume(from: request.initialVersions, in: journal)
             forgetOrphans(in: journal)
         }

@@ -79,6 +79,10 @@ package struct Subscription: Sendable {
     private(set) var confirmed: Cursor?
     /// State of the world: the client understands `Resource` wrappers.
     var wrapsResources = false
+    /// What the client accepted last of each resource that is made of several objects' parts.
+    var acceptedAggregates: [(name: ResourceName, origin: ResourceOrigin)] = []
+    /// What it said of them that the shell hasn't taken yet.
+    var aggregateAnswers: [AggregateAnswer] = []
 
     package init(
         typeURL: TypeURL,
@@ -158,6 +162,7 @@ extension Subscription {
         unansweredTicks = 0
         guard let error else {
             accepted(push)
+            noteAccepted(push)
             acknowledgedVersion = push.version
             noteConfirmation()
             return .acknowledged(nonce, push.version)
@@ -167,6 +172,7 @@ extension Subscription {
             message: error.message.prefix(utf8Bytes: limits.maximumErrorTextBytes)
         )
         rejected(push, cut)
+        noteRefused(push, cut)
         return .rejected(nonce, push.version, cut)
     }
 

@@ -13,4 +13,10 @@ extension Identifier where Tag == VersionTag {
     package init(hashing bytes: [UInt8]) {
         self.init(StableHash(bytes).hexadecimal)
     }
+
+    /// It looks like a hash of ours; an operator's version never does, unless it is the content's.
+    package var isHash: Bool {
+        rawValue.utf8.count == 32
+            && rawValue.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
 }

@@ -92,7 +92,7 @@ extension Envoy_Type_Matcher_V3_StringMatcher {
         case .suffix(let suffix): text.hasSuffix(folded(suffix))
         case .contains(let part): text.contains(folded(part))
         // Nothing is guessed: who gave a matcher that we don't have gets nobody.
-        case nil: false
+        case .safeRegex, nil: false
         }
     }
 }

@@ -28,9 +28,10 @@ extension Envoy_Service_Discovery_V3_DiscoveryResponse {
         self.init()
         typeURL = push.typeURL.rawValue
         nonce = push.nonce.text
-        versionInfo = push.version.rawValue
+        versionInfo = push.statedVersion.rawValue
         for resource in push.resources {
-            // Only where there is a need: not every client that understands it does so for all types.
+            // Only where there is a need: not every client that understands it does so for all
+            // types.
             if push.wrapsResources, resource.timeToLive != nil {
                 resources.append(
                     try Google_Protobuf_Any(
@@ -54,6 +55,19 @@ extension Envoy_Service_Discovery_V3_DiscoveryResponse {
             )
         }
         resourceErrors = push.absences.map { .init($0.name, $0.reason) }
+    }
+}
+
+extension Push {
+    /// What `version_info` says: the version that an operator gave to all of these resources, if
+    /// they did.
+    ///
+    /// Said and never compared with: a client that comes back with it is sent everything again.
+    fileprivate var statedVersion: XDSCore.Version {
+        guard let first = resources.first?.version, !first.isHash,
+            resources.allSatisfy({ $0.version == first })
+        else { return version }
+        return first
     }
 }
 

@@ -29,6 +29,7 @@ package struct ProxyStatus: Sendable {
 /// The discovery services, aggregated and for each type, in both forms of the protocol.
 package final class DiscoveryService: Service {
     let viewOf: @Sendable (Envoy_Config_Core_V3_Node) throws(RefusedNode) -> PublishedView
+    let answered: @Sendable ([AggregateAnswer], _ nodeID: String) -> Bool
     let configuration: DiscoveryConfiguration
     let frames = FrameCache()
     let tally = DiscoveryTally()
@@ -37,14 +38,21 @@ package final class DiscoveryService: Service {
     let directory: StreamDirectory
     let memories: NodeMemories
 
-    /// - Parameter viewOf: the view that a node gets, asked on an event loop with the node of a
-    ///   stream's first request.
+    /// - Parameters:
+    ///   - answered: told on an event loop what a node said of resources that are made of several objects;
+    ///     true if the node's view may be another since.
+    ///   - viewOf: the view that a node gets, asked on an event loop with the node of a stream's first
+    ///     request, and again after `viewsMayHaveChanged`.
     package init(
         configuration: DiscoveryConfiguration = DiscoveryConfiguration(),
         logger: Logger,
+        answered: @escaping @Sendable ([AggregateAnswer], _ nodeID: String) -> Bool = { _, _ in
+            false
+        },
         viewOf: @escaping @Sendable (Envoy_Config_Core_V3_Node) throws(RefusedNode) -> PublishedView
     ) {
         self.configuration = configuration
+        self.answered = answered
         self.viewOf = viewOf
         self.logger = logger
         self.directory = StreamDirectory(
@@ -98,6 +106,20 @@ package final class DiscoveryService: Service {
         for view in directory.views { view.renewTimesToLive(now: now) }
     }
 
+    /// Asks for the views of these nodes' streams again, and moves the streams that get another
+    /// one.
+    ///
+    /// Each stream asks and moves on its own event loop, so this returns before they have. A change
+    /// that was made before the call is seen. The removals that a move brings are sent last and
+    /// after the ACKs, as any.
+    ///
+    /// - Parameter nodeIDs: the nodes whose view may be another now; all for nil.
+    package func viewsMayHaveChanged(of nodeIDs: Set<String>? = nil) {
+        directory.streams(of: nodeIDs).forEachLoop { streams in
+            for stream in streams { stream.viewMayBeAnother() }
+        }
+    }
+
     private func open(_ call: ServerCall, _ method: DiscoveryMethod) -> any InlineStreamHandler {
         let stream = DiscoveryStream(call: call, service: self, method: method)
         directory.insert(stream, on: call.eventLoop)
@@ -116,6 +138,20 @@ package final class DiscoveryService: Service {
             }
         }
         return proxies.sorted { ($0.nodeID, $0.connected) < ($1.nodeID, $1.connected) }
+    }
+
+    /// The nodes of the connected clients, each once, ordered by id; of some nodes, or of all for
+    /// nil.
+    package func nodes(_ nodeIDs: Set<String>? = nil) async -> [Envoy_Config_Core_V3_Node] {
+        let streams = directory.streams(of: nodeIDs)
+        let loops = Dictionary(grouping: streams) { ObjectIdentifier($0.eventLoop) }
+        var nodes: [String: Envoy_Config_Core_V3_Node] = [:]
+        for streams in loops.values {
+            guard let eventLoop = streams.first?.eventLoop else { continue }
+            let found = eventLoop.submit { streams.compactMap { $0.value.node } }
+            for node in (try? await found.get()) ?? [] { nodes[node.id] = node }
+        }
+        return nodes.values.sorted { $0.id < $1.id }
     }
 
     /// Every connected client with its resources, ordered by node id.
@@ -160,6 +196,7 @@ final class DiscoveryTally: Sendable {
     private let heartbeats = Atomic<UInt64>(0)
     private let overdueResponses = Atomic<UInt64>(0)
     private let neverAsked = Atomic<UInt64>(0)
+    private let viewMoves = Atomic<UInt64>(0)
 
     func responseSent() { responses.wrappingAdd(1, ordering: .relaxed) }
     func acknowledged() { acks.wrappingAdd(1, ordering: .relaxed) }
@@ -169,6 +206,7 @@ final class DiscoveryTally: Sendable {
         overdueResponses.wrappingAdd(1, ordering: .relaxed)
         neverAsked.wrappingAdd(UInt64(count), ordering: .relaxed)
     }
+    func viewMoved() { viewMoves.wrappingAdd(1, ordering: .relaxed) }
     func violated() { violations.wrappingAdd(1, ordering: .relaxed) }
 
     var values: [String: UInt64] {
@@ -179,6 +217,7 @@ final class DiscoveryTally: Sendable {
             "xds_heartbeats_sent": heartbeats.load(ordering: .relaxed),
             "xds_watchdog_unacknowledged": overdueResponses.load(ordering: .relaxed),
             "xds_watchdog_never_asked": neverAsked.load(ordering: .relaxed),
+            "xds_view_moves": viewMoves.load(ordering: .relaxed),
             "xds_violations": violations.load(ordering: .relaxed),
         ]
     }

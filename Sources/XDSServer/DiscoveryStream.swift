@@ -9,7 +9,7 @@ final class DiscoveryStream: InlineStreamHandler {
     private let call: ServerCall
     private let service: DiscoveryService
     private var machine: ADSStream
-    private var node: Envoy_Config_Core_V3_Node?
+    private(set) var node: Envoy_Config_Core_V3_Node?
     private var view: PublishedView?
     private let connectedAt = ContinuousClock.now
     private var loggedRefusals = 0
@@ -31,7 +31,7 @@ final class DiscoveryStream: InlineStreamHandler {
     func received(_ message: MessageBytes) throws {
         switch machine.variant {
         case .delta:
-            if try acknowledge(message) { return }
+            if try acknowledge(message) { break }
             let incoming = try decoded(message, IncomingRequest<DeltaRequest>.init)
             noteType(incoming.request.typeURL)
             let view = try view(for: incoming.node)
@@ -42,6 +42,7 @@ final class DiscoveryStream: InlineStreamHandler {
             let view = try view(for: incoming.node)
             try perform(machine.received(incoming.request, in: view.current))
         }
+        reportAggregateAnswers()
     }
 
     /// Takes a request that accepts a response and says no more; false for any other.
@@ -91,8 +92,8 @@ final class DiscoveryStream: InlineStreamHandler {
 
     func closed() {
         view?.remove(self, from: call.eventLoop)
+        service.directory.remove(self, of: node?.id, view)
         view = nil
-        service.directory.remove(self, of: node?.id)
         if let node {
             for (type, memory) in machine.memoriesAtEnd {
                 service.memories.remember(memory, of: node.id, type)
@@ -108,6 +109,37 @@ final class DiscoveryStream: InlineStreamHandler {
         machine.viewChanged(to: view, appendingTo: &actions)
         guard !actions.isEmpty else { return }
         call.flushing { performUnasked(actions) }
+    }
+
+    /// The node may get another view than it has.
+    ///
+    /// A node that gets none now keeps the one that it has: nothing is taken from it by a mistake.
+    func viewMayBeAnother() {
+        guard let node, let old = view else { return }
+        let next: PublishedView
+        do {
+            next = try service.viewOf(node)
+        } catch {
+            service.logger.warning(
+                "a proxy keeps its view, because it gets no other",
+                metadata: ["node": "\(node.id)", "reason": "\(error.status.message)"]
+            )
+            return
+        }
+        guard next !== old else { return }
+        old.remove(self, from: call.eventLoop)
+        next.add(self, on: call.eventLoop)
+        service.directory.moved(from: old, to: next)
+        view = next
+        service.tally.viewMoved()
+        performUnasked(machine.viewChanged(to: next.current))
+    }
+
+    /// The node may get other resources than those that it refused, on each of its streams.
+    private func reportAggregateAnswers() {
+        let answers = machine.takeAggregateAnswers()
+        guard !answers.isEmpty, let node, service.answered(answers, node.id) else { return }
+        service.viewsMayHaveChanged(of: [node.id])
     }
 
     /// A sibling sent resources, with which some of this stream's have to go.
@@ -172,6 +204,14 @@ final class DiscoveryStream: InlineStreamHandler {
                 "node.id: expected in the first request of the stream"
             )
         }
+        guard service.directory.identify(self, as: node.id) else {
+            service.oddities.count(.refusedNode)
+            let limit = service.configuration.maximumStreamsPerNode
+            throw GRPCError(.resourceExhausted, "maximumStreamsPerNode is \(limit)")
+        }
+        self.node = node
+        // After the directory knows the node: whoever changes its view from now on finds this
+        // stream.
         let view: PublishedView
         do {
             view = try service.viewOf(node)
@@ -179,13 +219,8 @@ final class DiscoveryStream: InlineStreamHandler {
             service.oddities.count(.refusedNode)
             throw error.status
         }
-        guard service.directory.identify(self, as: node.id, view) else {
-            service.oddities.count(.refusedNode)
-            let limit = service.configuration.maximumStreamsPerNode
-            throw GRPCError(.resourceExhausted, "maximumStreamsPerNode is \(limit)")
-        }
-        self.node = node
         self.view = view
+        service.directory.entered(view)
         if node.understandsWrappers { machine.learnedOfWrappers() }
         machine.recalled(service.memories.memories(of: node.id))
         view.add(self, on: call.eventLoop)
@@ -250,7 +285,8 @@ final class DiscoveryStream: InlineStreamHandler {
         )
     }
 
-    /// On this event loop at once, so that the client gets both in the order in which they were sent.
+    /// On this event loop at once, so that the client gets both in the order in which they were
+    /// sent.
     private func tellSiblings(of push: Push) {
         guard let node else { return }
         for sibling in service.directory.siblings(of: self, node.id) {

@@ -6,11 +6,12 @@ import XDSCore
 final class StreamDirectory: Sendable {
     typealias BoundStream = NIOLoopBound<DiscoveryStream>
 
-    private struct State {
+    fileprivate struct State {
         var streams: [ObjectIdentifier: BoundStream] = [:]
         /// Only the nodes that have said who they are.
         var byNode: [String: Set<ObjectIdentifier>] = [:]
-        var views: [ViewID: PublishedView] = [:]
+        /// The views that streams have, and how many.
+        var views: [ViewID: (view: PublishedView, streams: Int)] = [:]
     }
 
     /// Streams of one node.
@@ -25,8 +26,16 @@ final class StreamDirectory: Sendable {
 
     var count: Int { state.withLock { $0.streams.count } }
     var all: [BoundStream] { state.withLock { Array($0.streams.values) } }
-    /// The views that streams have asked for so far.
-    var views: [PublishedView] { state.withLock { Array($0.views.values) } }
+    /// The views that streams have.
+    var views: [PublishedView] { state.withLock { $0.views.values.map(\.view) } }
+
+    /// The streams of these nodes; all for nil.
+    func streams(of nodeIDs: Set<String>?) -> [BoundStream] {
+        guard let nodeIDs else { return all }
+        return state.withLock { state in
+            nodeIDs.flatMap { state.byNode[$0, default: []] }.compactMap { state.streams[$0] }
+        }
+    }
 
     func insert(_ stream: DiscoveryStream, on eventLoop: any EventLoop) {
         let bound = NIOLoopBound(stream, eventLoop: eventLoop)
@@ -34,21 +43,35 @@ final class StreamDirectory: Sendable {
     }
 
     /// The stream's node is known; false if the node has as many streams as it may have.
-    func identify(_ stream: DiscoveryStream, as nodeID: String, _ view: PublishedView) -> Bool {
+    func identify(_ stream: DiscoveryStream, as nodeID: String) -> Bool {
         state.withLock { state in
             guard state.byNode[nodeID, default: []].count < maximumStreamsPerNode else {
                 return false
             }
             state.byNode[nodeID, default: []].insert(ObjectIdentifier(stream))
-            state.views[view.id] = view
             return true
         }
     }
 
-    func remove(_ stream: DiscoveryStream, of nodeID: String?) {
+    /// A stream got its first view.
+    func entered(_ view: PublishedView) {
+        state.withLock { $0.hold(view) }
+    }
+
+    /// A stream went from one view to another.
+    func moved(from old: PublishedView, to new: PublishedView) {
+        state.withLock { state in
+            state.hold(new)
+            state.release(old)
+        }
+    }
+
+    /// - Parameter view: what the stream has; nil when its node isn't known.
+    func remove(_ stream: DiscoveryStream, of nodeID: String?, _ view: PublishedView?) {
         let id = ObjectIdentifier(stream)
         state.withLock { state in
             state.streams[id] = nil
+            if let view { state.release(view) }
             guard let nodeID, var streams = state.byNode[nodeID] else { return }
             streams.remove(id)
             state.byNode[nodeID] = streams.isEmpty ? nil : streams
@@ -62,6 +85,18 @@ final class StreamDirectory: Sendable {
             guard let streams = state.byNode[nodeID], streams.count > 1 else { return [] }
             return streams.compactMap { $0 == id ? nil : state.streams[$0] }
         }
+    }
+}
+
+extension StreamDirectory.State {
+    fileprivate mutating func hold(_ view: PublishedView) {
+        views[view.id, default: (view, 0)].streams += 1
+    }
+
+    /// A view without streams is let go, so that whoever made it for them can forget it.
+    fileprivate mutating func release(_ view: PublishedView) {
+        guard let streams = views[view.id]?.streams else { return }
+        views[view.id] = streams > 1 ? (view, streams - 1) : nil
     }
 }
 

@@ -120,6 +120,25 @@ package final class MappingReader {
         elements(of: name, count: count).map { collector.decode($0, name: name, body) }
     }
 
+    /// A sequence whose elements are scalars in short, or mappings where there is more to say.
+    package func scalarsOrMappings<Scalar, Value>(
+        _ name: String,
+        _ type: ScalarType<Scalar>,
+        count: ClosedRange<Int> = 0...1_000,
+        scalar: (Scalar) -> Value,
+        mapping: (MappingReader) -> Value
+    ) -> [Located<Value>] {
+        elements(of: name, count: count).map { node in
+            let value =
+                if case .mapping = node.content {
+                    collector.decode(node, name: name, mapping)
+                } else {
+                    scalar(self.scalar(node, of: type, name: name))
+                }
+            return Located(value: value, node: node)
+        }
+    }
+
     /// A mapping from names of the writer's choice to mappings, in the order of the file.
     package func namedMappings<Value>(
         _ name: String,

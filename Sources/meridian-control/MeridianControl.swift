@@ -27,12 +27,22 @@ struct MeridianControl: AsyncParsableCommand {
     @Option(help: "Where the embedded store keeps its file; made when it is missing.")
     var dataDir = "meridian-data"
 
+    @Option(
+        name: .customLong("admin-http"),
+        help: """
+            Serves the admin API as JSON over HTTP too, at HOST:PORT. It knows no users: keep it on \
+            loopback, or where only operators are.
+            """
+    )
+    var adminHTTP: ListenAddress?
+
     func run() async throws {
         let control = ControlPlane(
             ControlPlaneConfiguration(
                 listen: listen.address,
                 dataDirectory: dataDir,
-                meshPath: mesh
+                meshPath: mesh,
+                adminHTTP: adminHTTP?.address
             ),
             logger: Logger(label: "meridian-control") { JSONLogHandler(label: $0) }
         )

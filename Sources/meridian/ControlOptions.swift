@@ -37,11 +37,12 @@ struct ControlOptions: ParsableArguments {
     /// One call to the admin API.
     func call<Request: Message, Response: Message>(
         _ method: String,
+        of service: String = "Admin",
         _ request: Request
     ) async throws -> Response {
         // The process ends after the answer, and its connection with it.
         try await GRPCClient(addresses: addresses())
-            .unary("/meridian.v1.Admin/\(method)", request, timeout: Self.timeout)
+            .unary("/meridian.v1.\(service)/\(method)", request, timeout: Self.timeout)
     }
 }
 

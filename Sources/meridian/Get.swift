@@ -5,7 +5,9 @@ import SwiftProtobuf
 struct Get: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows what a control plane knows.",
-        subcommands: [GetWorkers.self, GetProxies.self, GetMesh.self, GetCounters.self]
+        subcommands: [
+            GetWorkers.self, GetProxies.self, GetMesh.self, GetRefusals.self, GetCounters.self,
+        ]
     )
 }
 

@@ -14,7 +14,7 @@ struct Meridian: AsyncParsableCommand {
             """,
         subcommands: [
             Bootstrap.self, GRPCBootstrapCommand.self, Check.self, Apply.self, Get.self,
-            Shares.self, ConfirmExpiry.self, Report.self, Load.self,
+            Shares.self, Raw.self, ConfirmExpiry.self, Report.self, Load.self,
         ]
     )
 

@@ -55,6 +55,50 @@ import YAML
         #expect(standard?.healthProbe == nil)
     }
 
+    @Test func `a route is a prefix, or a prefix with headers`() throws {
+        let text = try Self.edited(
+            "[/meridian.v1.ReportService/]",
+            to: """
+                [/a/, {prefix: /a/, headers: [{name: x-tenant, exact: one}, \
+                {name: x-plan, prefix: gold}]}, {prefix: /b/, headers: [{name: x, regex: "(t"}]}]
+                """
+        )
+        let mesh = try Mesh.parse(text, file: "m.yaml")
+        let routes = mesh.service(named: "reports")?.routes
+        #expect(
+            routes == [
+                "/a/",
+                Service.Route(
+                    prefix: "/a/",
+                    headers: [
+                        Service.HeaderMatch(name: "x-tenant", pattern: .exact("one")),
+                        Service.HeaderMatch(name: "x-plan", pattern: .prefix("gold")),
+                    ]
+                ),
+                // Whether it is an expression, only the proxies know.
+                Service.Route(
+                    prefix: "/b/",
+                    headers: [Service.HeaderMatch(name: "x", pattern: .regex("(t"))]
+                ),
+            ]
+        )
+    }
+
+    @Test func `a route has so many headers and no more`() throws {
+        func text(_ count: Int) throws -> String {
+            let headers = (0..<count).map { "{name: x-\($0), exact: a}" }
+            return try Self.edited(
+                "[/meridian.v1.ReportService/]",
+                to: "[{prefix: /a/, headers: [\(headers.joined(separator: ", "))]}]"
+            )
+        }
+        let most = try Mesh.parse(text(Mesh.maximumHeadersPerRoute), file: "m.yaml")
+        #expect(most.services.first?.routes.first?.headers.count == Mesh.maximumHeadersPerRoute)
+        #expect(throws: Diagnostics.self) {
+            try Mesh.parse(text(Mesh.maximumHeadersPerRoute + 1), file: "m.yaml")
+        }
+    }
+
     @Test func `shares are read for each consumer region`() throws {
         let text = try Self.edited(
             "lease: 5s",
@@ -140,6 +184,55 @@ import YAML
             "[/a/, /a/]",
             "m.yaml:20:19: route \"/a/\" is taken by service \"reports\" already, "
                 + "expected each route once"
+        ),
+        Mistake(
+            "[/meridian.v1.ReportService/]",
+            "[5, {prefix: /a/}, {prefix: /a/, headers: []}]",
+            "m.yaml:20:14: field \"routes\": expected a path prefix that starts with '/'"
+        ),
+        Mistake(
+            "[/meridian.v1.ReportService/]",
+            "[/a/, {prefix: /a/, headers: []}]",
+            "m.yaml:20:19: route \"/a/\" is taken by service \"reports\" already, "
+                + "expected each route once"
+        ),
+        Mistake(
+            "[/meridian.v1.ReportService/]",
+            "[{prefix: /a/, headers: [{name: x, exact: 1}]}, "
+                + "{prefix: /a/, headers: [{name: x, exact: 1}]}]",
+            "m.yaml:20:61: route \"/a/ with x\" is taken by service \"reports\" already, "
+                + "expected each route once"
+        ),
+        Mistake(
+            "[/meridian.v1.ReportService/]",
+            "[{prefix: /a/, headers: [{name: X-Tenant, exact: one}]}]",
+            "m.yaml:20:45: field \"name\": expected a header name in lower case"
+        ),
+        Mistake(
+            "[/meridian.v1.ReportService/]",
+            "[{prefix: /a/, headers: [{name: x}]}]",
+            "m.yaml:20:38: header \"x\" has nothing to match, expected one of exact, prefix, regex"
+        ),
+        Mistake(
+            "[/meridian.v1.ReportService/]",
+            "[{prefix: /a/, headers: [{name: x, exact: a, regex: b}]}]",
+            "m.yaml:20:38: header \"x\" has exact and regex to match, "
+                + "expected one of exact, prefix, regex"
+        ),
+        Mistake(
+            "[/meridian.v1.ReportService/]",
+            "[{prefix: /a/, headers: [{name: x, regex: \"\"}]}]",
+            "m.yaml:20:55: field \"regex\": expected a text of 1 to 1024 characters"
+        ),
+        Mistake(
+            "[/meridian.v1.ReportService/]",
+            "[{prefix: /a/, header: []}]",
+            "m.yaml:20:28: unknown field \"header\""
+        ),
+        Mistake(
+            "[/meridian.v1.ReportService/]",
+            "[{headers: []}]",
+            "m.yaml:20:14: missing field \"prefix\""
         ),
         Mistake(
             "[/meridian.v1.ReportService/]",

@@ -92,6 +92,46 @@ import Testing
         )
     }
 
+    @Test func `a refusal is a row with the proxies and their words below it`() {
+        func refusal(
+            _ object: String,
+            _ state: String,
+            served: UInt64? = nil
+        ) -> Meridian_V1_Refusal {
+            .with {
+                $0.object = object
+                $0.revision = object.isEmpty ? 0 : 12
+                $0.typeURL = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+                $0.resource = "egress"
+                $0.state = state
+                $0.servedRevision = served ?? 0
+                $0.leftOut = served == nil && !object.isEmpty
+                $0.error = "missing ): (x"
+                $0.nodeCount = 3
+                $0.nodeIds = ["a", "b"]
+            }
+        }
+        let table = TextTable(refusals: [
+            refusal("service orders", "QUARANTINED", served: 7),
+            refusal("service reports", "QUARANTINED"),
+            refusal("", "GIVEN_UP"),
+        ])
+        #expect(
+            table.description == """
+                OBJECT            REVISION   RESOURCE                    STATE         SERVED       PROXIES
+                service orders    12         RouteConfiguration egress   QUARANTINED   revision 7         3
+                  proxies: a, b and 1 more
+                  error: missing ): (x
+                service reports   12         RouteConfiguration egress   QUARANTINED   nothing            3
+                  proxies: a, b and 1 more
+                  error: missing ): (x
+                -                 -          RouteConfiguration egress   GIVEN_UP      -                  3
+                  proxies: a, b and 1 more
+                  error: missing ): (x
+                """
+        )
+    }
+
     @Test func `a message's JSON is indented, with sorted keys and whole numbers`() throws {
         let response = Meridian_V1_GetCountersResponse.with {
             $0.counters = ["b": .max, "a": 1]

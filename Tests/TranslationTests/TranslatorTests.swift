@@ -46,7 +46,89 @@ import XDSCore
         }
         #expect(origins.contains("cds/reports: [\"service reports\"] 8"))
         #expect(origins.contains { $0.hasPrefix("rds/egress: ") && $0.contains("service orders") })
-        #expect(origins.allSatisfy { $0.hasSuffix(" 8") })
+        // An object that did not change keeps its revision, and what is made of several has the last one.
+        #expect(origins.contains("cds/orders: [\"service orders\"] 7"))
+        #expect(origins.contains { $0.hasPrefix("rds/egress: ") && $0.hasSuffix(" 8") })
+    }
+
+    @Test func `the routes are made of parts that say when their service changed`() throws {
+        var translator = Translator(mesh: Self.mesh(), revision: 7)
+        let before = try #require(translator.aggregates.values.first?.parts)
+        translator.meshChanged(to: Self.mesh(timeout: .seconds(4)), revision: 8)
+        let after = try #require(translator.aggregates.values.first?.parts)
+        #expect(after.map(\.object) == ["service orders", "service reports"])
+        #expect(after.map(\.revision) == [7, 8])
+        #expect(zip(before, after).map { $0 == $1 } == [true, false])
+    }
+
+    @Test func `what a service became in which revision outlives a restart`() throws {
+        var first = Translator(mesh: Self.mesh(), revision: 7)
+        let next = Self.mesh(timeout: .seconds(4))
+        let kept = first.revisions(unchangedIn: next)
+        first.meshChanged(to: next, revision: 8)
+        let second = Translator(mesh: next, revision: 8, serviceRevisions: kept)
+        let revisions = [first, second].map { translator in
+            translator.aggregates.values.flatMap(\.parts).map(\.revision)
+        }
+        #expect(kept == ["orders": 7])
+        #expect(revisions == [[7, 8], [7, 8]])
+    }
+
+    @Test func `a part can stand in for another, or be left out`() throws {
+        var translator = Translator(mesh: Self.mesh(), revision: 7)
+        let before = try #require(translator.resources(for: Self.scope()).last)
+        let reference = before.reference
+        let old = try #require(translator.aggregates[reference]?["service reports"])
+        translator.meshChanged(to: Self.mesh(timeout: .seconds(4)), revision: 8)
+        let without = try #require(
+            translator.aggregate(reference, substituting: ["service orders": nil])
+        )
+        let configuration = try Envoy_Config_Route_V3_RouteConfiguration(
+            serializedBytes: without.bytes
+        )
+        let rebuilt = translator.aggregate(reference, substituting: ["service reports": old])
+        #expect(configuration.virtualHosts.flatMap(\.routes).map(\.match.prefix) == ["/r/"])
+        #expect(without.origin?.composition?.parts.map(\.object) == ["service reports"])
+        // The same content has the same version, however it came about.
+        #expect(rebuilt?.version == before.version)
+    }
+
+    @Test func `headers make a route more specific, and stand in it as written`() throws {
+        let mesh = Mesh(
+            name: "test",
+            regions: [Region(name: "eu")],
+            roundTripTimes: RoundTripTimes([:]),
+            services: [
+                Service(name: "all", routes: ["/a/"]),
+                Service(
+                    name: "some",
+                    routes: [
+                        .init(
+                            prefix: "/a/",
+                            headers: [
+                                .init(name: "x-tenant", pattern: .exact("one")),
+                                .init(name: "x-plan", pattern: .prefix("gold")),
+                            ]
+                        ),
+                        .init(
+                            prefix: "/a/",
+                            headers: [.init(name: "x-tenant", pattern: .regex("t[0-9]+"))]
+                        ),
+                    ]
+                ),
+            ]
+        )
+        var translator = Translator(mesh: mesh)
+        let resource = try #require(translator.resources(for: Self.scope()).last)
+        let configuration = try Envoy_Config_Route_V3_RouteConfiguration(
+            serializedBytes: resource.bytes
+        )
+        let table = configuration.virtualHosts.flatMap(\.routes)
+        #expect(table.map(\.route.cluster) == ["some", "some", "all"])
+        #expect(table.map(\.match.headers.count) == [2, 1, 0])
+        #expect(table[0].match.headers.map(\.stringMatch.exact) == ["one", ""])
+        #expect(table[0].match.headers.map(\.stringMatch.prefix) == ["", "gold"])
+        #expect(table[1].match.headers.map(\.stringMatch.safeRegex.regex) == ["t[0-9]+"])
     }
 
     @Test func `a service without workers has an empty assignment`() throws {

@@ -27,6 +27,8 @@ struct DiscoveryPair: Sendable {
         configuration: DiscoveryConfiguration = DiscoveryConfiguration(),
         maximumStatusResources: Int = 1_000,
         logger: Logger? = nil,
+        answered: @escaping @Sendable ([AggregateAnswer], String) -> Bool = { _, _ in false },
+        viewOf: (@Sendable (Node) throws(RefusedNode) -> PublishedView)? = nil,
         _ body: (DiscoveryPair) async throws -> Void
     ) async throws {
         let view = PublishedView(id: ViewID(1))
@@ -34,8 +36,10 @@ struct DiscoveryPair: Sendable {
         let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let service = DiscoveryService(
             configuration: configuration,
-            logger: logger ?? silent
-        ) { _ in view }
+            logger: logger ?? silent,
+            answered: answered,
+            viewOf: viewOf ?? { _ in view }
+        )
         var methods = MethodTable()
         service.register(in: &methods)
         ClientStatusService(discovery: service, maximumResources: maximumStatusResources)

@@ -63,6 +63,14 @@ struct ControlPlaneAdmin {
         return response.proxies
     }
 
+    func refusals() async throws -> [Meridian_V1_Refusal] {
+        let response: Meridian_V1_ListRefusalsResponse = try await call(
+            "ListRefusals",
+            Meridian_V1_ListRefusalsRequest()
+        )
+        return response.refusals
+    }
+
     func counters() async throws -> [String: UInt64] {
         let response: Meridian_V1_GetCountersResponse = try await call(
             "GetCounters",

@@ -12,9 +12,11 @@ struct EnvoyAdmin {
         let isRoutable: Bool
     }
 
+    let address: EndpointAddress
     private let base: String
 
     init(_ address: EndpointAddress) {
+        self.address = address
         base = "http://\(address)"
     }
 
@@ -69,7 +71,7 @@ struct EnvoyAdmin {
         }
     }
 
-    private func get(_ path: String) async throws -> Data {
+    func get(_ path: String) async throws -> Data {
         guard let url = URL(string: base + path) else { throw URLError(.badURL) }
         let request = URLRequest(url: url, timeoutInterval: 5)
         let (data, response) = try await URLSession.shared.data(for: request)

@@ -97,19 +97,23 @@ final class Fleet: Sendable {
         return path
     }
 
-    /// - Parameter address: where to serve; nil takes a free port.
+    /// - Parameters:
+    ///   - yaml: goes before `mesh`.
+    ///   - address: where to serve; nil takes a free port.
     func startControlPlane(
         mesh: MeshText = MeshText(),
-        on address: EndpointAddress? = nil
+        yaml: String? = nil,
+        on address: EndpointAddress? = nil,
+        adminHTTP: EndpointAddress? = nil
     ) async throws -> ControlPlane {
         let process = try start(
             "control",
             try Programs.meridian("meridian-control"),
             [
-                "--mesh", try write(mesh.yaml, to: "mesh.yaml"),
+                "--mesh", try write(yaml ?? mesh.yaml, to: "mesh.yaml"),
                 "--listen", address?.description ?? "127.0.0.1:0",
                 "--data-dir", "\(directory)/data",
-            ]
+            ] + (adminHTTP.map { ["--admin-http", "\($0)"] } ?? [])
         )
         let line = try await process.waitForLine(
             beginning: "meridian-control ready on ",
@@ -127,13 +131,15 @@ final class Fleet: Sendable {
     func startWorker(
         _ id: String,
         in region: String,
-        _ control: ControlPlane
+        _ control: ControlPlane,
+        service: String = "reports"
     ) async throws -> Worker {
         let process = try start(
             id,
             try Programs.meridian("meridian-worker"),
             [
                 "--control", control.address.description, "--id", id, "--region", region,
+                "--service", service,
                 "--zone", "\(region)-a", "--database", "\(directory)/\(id).sqlite", "--seed", "42",
                 "--orders", "200", "--reports", "\(Programs.root)/xds/examples/reports",
             ]
