@@ -105,6 +105,7 @@ let package = Package(
 
         // Decisions, without I/O.
         library("ChannelPolicy", ["Primitives", "YAML"]),
+        library("Loads", ["Primitives"]),
         library("Membership", ["Primitives"]),
         library("Mesh", ["Primitives", "YAML"]),
         library("Reports", ["Primitives", "YAML"]),
@@ -124,7 +125,10 @@ let package = Package(
         ),
         library(
             "XDSServer",
-            ["EnvoyAPI", "GRPC", "XDSCore", deque, lifecycle, logging, nioCore, protobuf]
+            [
+                "EnvoyAPI", "GRPC", "Loads", "Primitives", "XDSCore", deque, lifecycle, logging,
+                nioCore, protobuf,
+            ]
         ),
         library(
             "GRPCChannel",
@@ -155,8 +159,8 @@ let package = Package(
         library(
             "ControlPlane",
             [
-                "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh", "Primitives",
-                "Registry",
+                "EnvoyAPI", "GRPC", "GRPCAPI", "Loads", "Membership", "MeridianAPI", "Mesh",
+                "Primitives", "Registry",
                 "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML", lifecycle,
                 logging, nioPosix,
                 protobuf,
@@ -218,6 +222,7 @@ let package = Package(
             ["GRPC", "MeridianAPI", "Primitives", "SidecarBootstrap", nioPosix, protobuf],
             exclude: ["Fixtures"]
         ),
+        tests("LoadsTests", ["Loads", "Primitives"]),
         tests("MembershipTests", ["CAllocationCounter", "Membership", "Primitives"]),
         tests("MeshTests", ["Mesh", "Primitives", "YAML"]),
         tests(
@@ -256,7 +261,10 @@ let package = Package(
         tests("XDSCoreTests", ["CAllocationCounter", "Primitives", "XDSCore"]),
         tests(
             "XDSServerTests",
-            ["EnvoyAPI", "GRPC", "Primitives", "XDSCore", "XDSServer", logging, nioPosix, protobuf]
+            [
+                "CAllocationCounter", "EnvoyAPI", "GRPC", "Loads", "Primitives", "XDSCore",
+                "XDSServer", logging, nioCore, nioPosix, protobuf,
+            ]
         ),
         tests("YAMLTests", ["Primitives", "YAML"]),
     ]
