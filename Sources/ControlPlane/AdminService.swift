@@ -11,6 +11,9 @@ struct AdminService<Storage: Store>: Sendable {
     let operators: Operator<Storage>
     let registry: WorkerRegistry<Storage>
     let discovery: DiscoveryService
+    let loads: LoadReportService
+    /// The process's name for operators: the address that it serves on.
+    let replica: @Sendable () -> String
     let counters: @Sendable () -> [String: UInt64]
 
     func register(in methods: inout MethodTable) {
@@ -28,14 +31,34 @@ struct AdminService<Storage: Store>: Sendable {
             let workers = await registry.workers()
             return .with { $0.workers = workers.map { Meridian_V1_Worker($0) } }
         }
-        methods.unary(Self.name, "ListProxies") {
-            (_: Meridian_V1_ListProxiesRequest, _) -> Meridian_V1_ListProxiesResponse in
-            let proxies = await discovery.proxies()
-            return .with { $0.proxies = proxies.map { Meridian_V1_Proxy($0) } }
+        methods.unary(Self.name, "ListProxies") { (request: Meridian_V1_ListProxiesRequest, _) in
+            try await listProxies(request)
         }
         methods.unary(Self.name, "GetCounters") {
             (_: Meridian_V1_GetCountersRequest, _) -> Meridian_V1_GetCountersResponse in
             .with { $0.counters = counters() }
+        }
+        methods.unary(Self.name, "ListLoads") { (request: Meridian_V1_ListLoadsRequest, _) in
+            try Meridian_V1_ListLoadsResponse(
+                loads.snapshot(clusters: request.clusters.isEmpty ? nil : request.clusters)
+            )
+        }
+    }
+
+    private func listProxies(
+        _ request: Meridian_V1_ListProxiesRequest
+    ) async throws -> Meridian_V1_ListProxiesResponse {
+        // All of a fleet's resources are more than a message holds.
+        guard !request.withResources || !request.nodeID.isEmpty else {
+            throw GRPCError(.invalidArgument, "node_id: expected one, as with_resources is set")
+        }
+        let proxies = await discovery.proxies(
+            of: request.nodeID.isEmpty ? nil : request.nodeID,
+            withResources: request.withResources
+        )
+        let replica = replica()
+        return .with {
+            $0.proxies = proxies.map { Meridian_V1_Proxy($0, replica: replica) }
         }
     }
 }

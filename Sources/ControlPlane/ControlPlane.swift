@@ -21,11 +21,19 @@ package struct ControlPlaneConfiguration: Sendable {
     package var dataDirectory: String
     /// The mesh description for a store that has none yet.
     package var meshPath: String?
+    /// How often proxies are asked for their load.
+    package var loadReportInterval: Duration
 
-    package init(listen: EndpointAddress, dataDirectory: String, meshPath: String?) {
+    package init(
+        listen: EndpointAddress,
+        dataDirectory: String,
+        meshPath: String?,
+        loadReportInterval: Duration = .seconds(10)
+    ) {
         self.listen = listen
         self.dataDirectory = dataDirectory
         self.meshPath = meshPath
+        self.loadReportInterval = loadReportInterval
     }
 }
 
@@ -61,6 +69,12 @@ package struct ControlPlane: Sendable {
         let discovery = DiscoveryService(logger: logger) { node throws(RefusedNode) in
             try state.view(of: node)
         }
+        let loads = try LoadReportService(
+            configuration: LoadReportConfiguration(interval: configuration.loadReportInterval),
+            logger: logger
+        ) {
+            Set(state.mesh.services.map(\.name.rawValue))
+        }
         let registry = WorkerRegistry(
             directory: state.directory,
             store: store,
@@ -80,10 +94,17 @@ package struct ControlPlane: Sendable {
         var methods = MethodTable()
         discovery.register(in: &methods)
         ClientStatusService(discovery: discovery).register(in: &methods)
+        loads.register(in: &methods)
         RegistrationService(registry: registry).register(in: &methods)
-        AdminService(operators: operators, registry: registry, discovery: discovery) {
-            counters.values
-        }
+        let replica = ReplicaName()
+        AdminService(
+            operators: operators,
+            registry: registry,
+            discovery: discovery,
+            loads: loads,
+            replica: { replica.text },
+            counters: { counters.values }
+        )
         .register(in: &methods)
         health.register(in: &methods)
         ReflectionService(
@@ -98,13 +119,15 @@ package struct ControlPlane: Sendable {
         )
         counters.add { server.counters }
         counters.add { discovery.counters }
+        counters.add { loads.counters }
         let address = try await server.start()
+        replica.becameKnown("\(address)")
         health.set(.serving)
         onReady(address)
         // The last one is shut down first: the registry ends its streams before the server could
         // break them, so that no worker is taken for dead.
         let services = ServiceGroup(
-            services: [server, health, discovery, registry],
+            services: [server, health, discovery, loads, registry],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

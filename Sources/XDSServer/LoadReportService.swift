@@ -4,7 +4,7 @@ package import Loads
 package import Logging
 import NIOCore
 package import Primitives
-package import ServiceLifecycle
+import ServiceLifecycle
 import SwiftProtobuf
 import Synchronization
 

@@ -27,12 +27,27 @@ struct MeridianControl: AsyncParsableCommand {
     @Option(help: "Where the embedded store keeps its file; made when it is missing.")
     var dataDir = "meridian-data"
 
+    @Option(
+        help: "How often sidecars report their load, such as 10s; each report of an Envoy has 61 kB.",
+        transform: MeridianControl.interval
+    )
+    var loadReportInterval = Duration.seconds(10)
+
+    private static func interval(_ text: String) throws -> Duration {
+        guard let interval = parseDuration(text), (.seconds(1)...(.seconds(600))).contains(interval)
+        else {
+            throw ValidationError("expected a duration from 1s to 600s, got \"\(text)\"")
+        }
+        return interval
+    }
+
     func run() async throws {
         let control = ControlPlane(
             ControlPlaneConfiguration(
                 listen: listen.address,
                 dataDirectory: dataDir,
-                meshPath: mesh
+                meshPath: mesh,
+                loadReportInterval: loadReportInterval
             ),
             logger: Logger(label: "meridian-control") { JSONLogHandler(label: $0) }
         )

@@ -13,7 +13,7 @@ import Testing
         world.report(reporters[3], at: 10, reports(endpoint(one, 0, inFlight: 3)))
         #expect(world.endpoint(one, at: 10)?.reporters == 3)
         #expect(world.endpoint(one, at: 10)?.failingReporters == 1)
-        #expect(world.endpoint(one, at: 10)?.failingShare == 1 / 3)
+        #expect(world.endpoint(one, at: 10)?.failingShare == 1.0 / 3)
         let views = world.table.views(of: one, in: "reports")
         #expect(views.map(\.node) == ["s1", "s2", "s3", "s4"])
         #expect(views.map(\.outcome) == [.failsEverything, .answers, .answers, .unknown])
