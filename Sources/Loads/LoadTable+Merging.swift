@@ -132,7 +132,12 @@ extension LoadTable {
             entryCount += 1
             localities[index].users += 1
         }
-        Self.change(&localities[index].load.inFlight, by: &entry, to: inFlight, merge.reporter.round)
+        Self.change(
+            &localities[index].load.inFlight,
+            by: &entry,
+            to: inFlight,
+            merge.reporter.round
+        )
         merge.reporter.localities[index] = entry
     }
 

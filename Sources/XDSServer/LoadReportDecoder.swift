@@ -125,7 +125,10 @@ extension LocalityReport {
         let utilizations = [
             ("cpu_utilization", wire.hasCpuUtilization, wire.cpuUtilization),
             ("mem_utilization", wire.hasMemUtilization, wire.memUtilization),
-            ("application_utilization", wire.hasApplicationUtilization, wire.applicationUtilization),
+            (
+                "application_utilization", wire.hasApplicationUtilization,
+                wire.applicationUtilization
+            ),
         ]
         for (name, isThere, sum) in utilizations where isThere {
             metrics.append(

@@ -111,7 +111,8 @@ package final class LoadReportService: Service {
     private var now: Duration { origin.duration(to: .now) }
 
     /// Nil when there are as many reporters as there may be.
-    func came(_ stream: LoadReportStream, node: NodeID, on eventLoop: any EventLoop) -> ReporterID? {
+    func came(_ stream: LoadReportStream, node: NodeID, on eventLoop: any EventLoop) -> ReporterID?
+    {
         let bound = BoundStream(stream, eventLoop: eventLoop)
         let now = now
         return state.withLock { state in

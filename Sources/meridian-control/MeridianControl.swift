@@ -28,7 +28,8 @@ struct MeridianControl: AsyncParsableCommand {
     var dataDir = "meridian-data"
 
     @Option(
-        help: "How often sidecars report their load, such as 10s; each report of an Envoy has 61 kB.",
+        help:
+            "How often sidecars report their load, such as 10s; each report of an Envoy has 61 kB.",
         transform: MeridianControl.interval
     )
     var loadReportInterval = Duration.seconds(10)

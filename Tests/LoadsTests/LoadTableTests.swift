@@ -90,7 +90,8 @@ import Testing
         #expect(world.cluster(at: 10)?.load.inFlight == 6)
     }
 
-    @Test func `a client that leaves takes what is under way, and its counts stay for their time`() {
+    @Test func `a client that leaves takes what is under way, and its counts stay for their time`()
+    {
         let world = World()
         let reporter = world.come()
         world.report(reporter, at: 10, reports(endpoint(one, 4, inFlight: 5)))

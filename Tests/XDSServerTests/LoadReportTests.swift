@@ -117,10 +117,13 @@ private typealias Stats = Envoy_Config_Endpoint_V3_ClusterStats
     }
 
     /// A field that is cut off, a field 0, a group, a varint that never ends, and statistics that are none.
-    @Test(arguments: [
-        [0x12, 0x05, 0x01], [0x02, 0x00], [0x0B], Array(repeating: 0xFF, count: 12),
-        [0x12, 0x02, 0x0A, 0x7F], [0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x12, 0x05, 0x01], [0x02, 0x00], [0x0B], Array(repeating: 0xFF, count: 12),
+            [0x12, 0x02, 0x0A, 0x7F],
+            [0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01],
+        ] as [[UInt8]]
+    )
     func `bytes that are no protobuf end their stream alone`(bytes: [UInt8]) async throws {
         try await LoadReportPair.with { pair in
             let other = try await pair.begin("one")
@@ -151,7 +154,9 @@ private typealias Stats = Envoy_Config_Endpoint_V3_ClusterStats
             #expect(load.load.counts.issued == 10)
             #expect(pair.service.counters["lrs_entries_malformed"] == 2)
             #expect(pair.service.snapshot().clusters.map(\.name) == ["nobody-knows", "reports"])
-            #expect(pair.service.snapshot(clusters: ["reports"]).clusters.map(\.name) == ["reports"])
+            #expect(
+                pair.service.snapshot(clusters: ["reports"]).clusters.map(\.name) == ["reports"]
+            )
         }
     }
 }

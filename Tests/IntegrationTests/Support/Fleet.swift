@@ -100,7 +100,8 @@ final class Fleet: Sendable {
     /// - Parameter address: where to serve; nil takes a free port.
     func startControlPlane(
         mesh: MeshText = MeshText(),
-        on address: EndpointAddress? = nil
+        on address: EndpointAddress? = nil,
+        options: [String] = []
     ) async throws -> ControlPlane {
         let process = try start(
             "control",
@@ -109,7 +110,7 @@ final class Fleet: Sendable {
                 "--mesh", try write(mesh.yaml, to: "mesh.yaml"),
                 "--listen", address?.description ?? "127.0.0.1:0",
                 "--data-dir", "\(directory)/data",
-            ]
+            ] + options
         )
         let line = try await process.waitForLine(
             beginning: "meridian-control ready on ",
