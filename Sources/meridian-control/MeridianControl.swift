@@ -29,14 +29,14 @@ struct MeridianControl: AsyncParsableCommand {
 
     @Option(
         help:
-            "How often sidecars report their load, such as 10s; each report of an Envoy has 61 kB.",
+            "How often sidecars report their load; an Envoy's report has 61 kB. (default: 10s)",
         transform: MeridianControl.interval
     )
     var loadReportInterval = Duration.seconds(10)
 
     private static func interval(_ text: String) throws -> Duration {
-        guard let interval = parseDuration(text), (.seconds(1)...(.seconds(600))).contains(interval)
-        else {
+        let allowed = Duration.seconds(1)...Duration.seconds(600)
+        guard let interval = parseDuration(text), allowed.contains(interval) else {
             throw ValidationError("expected a duration from 1s to 600s, got \"\(text)\"")
         }
         return interval
