@@ -107,6 +107,7 @@ let package = Package(
 
         // Decisions, without I/O.
         library("ChannelPolicy", ["Primitives", "YAML"]),
+        library("Loads", ["Primitives"]),
         library("Membership", ["Primitives"]),
         library("Mesh", ["Primitives", "YAML"]),
         library("Quarantine", ["Primitives", "XDSCore"]),
@@ -128,7 +129,10 @@ let package = Package(
         ),
         library(
             "XDSServer",
-            ["EnvoyAPI", "GRPC", "XDSCore", deque, lifecycle, logging, nioCore, protobuf]
+            [
+                "EnvoyAPI", "GRPC", "Loads", "Primitives", "XDSCore", deque, lifecycle, logging,
+                nioCore, protobuf,
+            ]
         ),
         library(
             "GRPCChannel",
@@ -161,11 +165,9 @@ let package = Package(
         library(
             "ControlPlane",
             [
-                "AdminHTTP", "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh",
-                "Primitives",
-                "Quarantine", "Registry",
-                "ResourceJSON", "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML",
-                deque, lifecycle, logging, nioPosix,
+                "AdminHTTP", "EnvoyAPI", "GRPC", "GRPCAPI", "Loads", "Membership", "MeridianAPI",
+                "Mesh", "Primitives", "Quarantine", "Registry", "ResourceJSON", "Routing", "Store",
+                "Translation", "XDSCore", "XDSServer", "YAML", deque, lifecycle, logging, nioPosix,
                 protobuf,
             ]
         ),
@@ -249,6 +251,7 @@ let package = Package(
             ],
             exclude: ["Fixtures"]
         ),
+        tests("LoadsTests", ["Loads", "Primitives"]),
         tests("MembershipTests", ["CAllocationCounter", "Membership", "Primitives"]),
         tests("MeshTests", ["Mesh", "Primitives", "YAML"]),
         tests(
@@ -288,7 +291,10 @@ let package = Package(
         tests("XDSCoreTests", ["CAllocationCounter", "Primitives", "XDSCore"]),
         tests(
             "XDSServerTests",
-            ["EnvoyAPI", "GRPC", "Primitives", "XDSCore", "XDSServer", logging, nioPosix, protobuf]
+            [
+                "CAllocationCounter", "EnvoyAPI", "GRPC", "Loads", "Primitives", "XDSCore",
+                "XDSServer", logging, nioCore, nioPosix, protobuf,
+            ]
         ),
         tests("YAMLTests", ["Primitives", "YAML"]),
     ]

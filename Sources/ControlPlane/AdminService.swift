@@ -12,6 +12,9 @@ struct AdminService<Storage: Store>: Sendable {
     let registry: WorkerRegistry<Storage>
     let discovery: DiscoveryService
     let state: MeshState
+    let loads: LoadReportService
+    /// The process's name for operators: the address that it serves on.
+    let replica: @Sendable () -> String
     let counters: @Sendable () -> [String: UInt64]
 
     func register(in methods: inout AdminMethods) {
@@ -29,10 +32,8 @@ struct AdminService<Storage: Store>: Sendable {
             let workers = await registry.workers()
             return .with { $0.workers = workers.map { Meridian_V1_Worker($0) } }
         }
-        methods.unary(Self.name, "ListProxies") {
-            (_: Meridian_V1_ListProxiesRequest, _) -> Meridian_V1_ListProxiesResponse in
-            let proxies = await discovery.proxies()
-            return .with { $0.proxies = proxies.map { Meridian_V1_Proxy($0) } }
+        methods.unary(Self.name, "ListProxies") { (request: Meridian_V1_ListProxiesRequest, _) in
+            try await listProxies(request)
         }
         methods.unary(Self.name, "ConfirmExpiry") {
             (request: Meridian_V1_ConfirmExpiryRequest, _) in
@@ -45,6 +46,11 @@ struct AdminService<Storage: Store>: Sendable {
         methods.unary(Self.name, "ListRefusals") {
             (_: Meridian_V1_ListRefusalsRequest, _) -> Meridian_V1_ListRefusalsResponse in
             .with { $0.refusals = state.refusals.map { Meridian_V1_Refusal($0) } }
+        }
+        methods.unary(Self.name, "ListLoads") { (request: Meridian_V1_ListLoadsRequest, _) in
+            try Meridian_V1_ListLoadsResponse(
+                loads.snapshot(clusters: request.clusters.isEmpty ? nil : request.clusters)
+            )
         }
         registerRaw(in: &methods)
     }
@@ -62,6 +68,23 @@ struct AdminService<Storage: Store>: Sendable {
         }
         methods.unary(name, "SetRawSnapshot") { (request: Meridian_V1_SetRawSnapshotRequest, _) in
             try await operators.setRawSnapshot(request)
+        }
+    }
+
+    private func listProxies(
+        _ request: Meridian_V1_ListProxiesRequest
+    ) async throws -> Meridian_V1_ListProxiesResponse {
+        // All of a fleet's resources are more than a message holds.
+        guard !request.withResources || !request.nodeID.isEmpty else {
+            throw GRPCError(.invalidArgument, "node_id: expected one, as with_resources is set")
+        }
+        let proxies = await discovery.proxies(
+            of: request.nodeID.isEmpty ? nil : request.nodeID,
+            withResources: request.withResources
+        )
+        let replica = replica()
+        return .with {
+            $0.proxies = proxies.map { Meridian_V1_Proxy($0, replica: replica) }
         }
     }
 }

@@ -24,17 +24,21 @@ package struct ControlPlaneConfiguration: Sendable {
     package var meshPath: String?
     /// Where the admin API is served as JSON over HTTP; nil for nowhere.
     package var adminHTTP: EndpointAddress?
+    /// How often proxies are asked for their load.
+    package var loadReportInterval: Duration
 
     package init(
         listen: EndpointAddress,
         dataDirectory: String,
         meshPath: String?,
-        adminHTTP: EndpointAddress? = nil
+        adminHTTP: EndpointAddress? = nil,
+        loadReportInterval: Duration = .seconds(10)
     ) {
         self.adminHTTP = adminHTTP
         self.listen = listen
         self.dataDirectory = dataDirectory
         self.meshPath = meshPath
+        self.loadReportInterval = loadReportInterval
     }
 }
 
@@ -75,6 +79,12 @@ package struct ControlPlane: Sendable {
             node throws(RefusedNode) in
             try state.view(of: node)
         }
+        let loads = try LoadReportService(
+            configuration: LoadReportConfiguration(interval: configuration.loadReportInterval),
+            logger: logger
+        ) {
+            Set(state.mesh.services.map(\.name.rawValue))
+        }
         let registry = WorkerRegistry(
             directory: state.directory,
             store: store,
@@ -96,16 +106,19 @@ package struct ControlPlane: Sendable {
         var methods = MethodTable()
         discovery.register(in: &methods)
         ClientStatusService(discovery: discovery).register(in: &methods)
+        loads.register(in: &methods)
         RegistrationService(registry: registry).register(in: &methods)
         var admin = AdminMethods(grpc: methods)
+        let replica = ReplicaName()
         AdminService(
             operators: operators,
             registry: registry,
             discovery: discovery,
-            state: state
-        ) {
-            counters.values
-        }
+            state: state,
+            loads: loads,
+            replica: { replica.text },
+            counters: { counters.values }
+        )
         .register(in: &admin)
         methods = admin.grpc
         health.register(in: &methods)
@@ -124,14 +137,16 @@ package struct ControlPlane: Sendable {
         counters.add { registry.counters.values }
         let prober = HealthProber(registry: registry, group: MultiThreadedEventLoopGroup.singleton)
         counters.add { state.quarantineCounters }
+        counters.add { loads.counters }
         let address = try await server.start()
+        replica.becameKnown("\(address)")
         let adminHTTP = try await startAdminHTTP(admin)
         health.set(.serving)
         onReady(address)
         // The last one is shut down first: the registry ends its streams before the server could
         // break them, so that no worker is taken for dead.
         let services = ServiceGroup(
-            services: [server, health, discovery, prober, registry] + adminHTTP,
+            services: [server, health, discovery, loads, prober, registry] + adminHTTP,
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

@@ -35,3 +35,14 @@ final class CounterSources: Sendable {
         }
     }
 }
+
+/// What this process is called by operators, who may have several; known when it serves.
+final class ReplicaName: Sendable {
+    private let name = Mutex("")
+
+    var text: String { name.withLock { $0 } }
+
+    func becameKnown(_ text: String) {
+        name.withLock { $0 = text }
+    }
+}

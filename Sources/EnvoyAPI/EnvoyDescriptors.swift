@@ -71,10 +71,11 @@ package enum EnvoyDescriptors {
                 "envoy.config.endpoint.v3.UpstreamLocalityStats",
                 "envoy.config.endpoint.v3.UpstreamEndpointStats",
                 "envoy.config.endpoint.v3.EndpointLoadMetricStats",
+                "envoy.config.endpoint.v3.UnnamedEndpointLoadMetricStats",
                 "envoy.config.endpoint.v3.ClusterStats",
                 "envoy.config.endpoint.v3.ClusterStats.DroppedRequests",
             ],
-            base64: "CiplbnZveS9jb25maWcvZW5kcG9pbnQvdjMvbG9hZF9yZXBvcnQucHJvdG8SGGVudm95LmNvbmZpZy5lbmRwb2ludC52MxoiZW52b3kvY29uZmlnL2NvcmUvdjMvYWRkcmVzcy5wcm90bxofZW52b3kvY29uZmlnL2NvcmUvdjMvYmFzZS5wcm90bxoeZ29vZ2xlL3Byb3RvYnVmL2R1cmF0aW9uLnByb3RvIpYEChVVcHN0cmVhbUxvY2FsaXR5U3RhdHMSOgoIbG9jYWxpdHkYASABKAsyHi5lbnZveS5jb25maWcuY29yZS52My5Mb2NhbGl0eVIIbG9jYWxpdHkSOgoZdG90YWxfc3VjY2Vzc2Z1bF9yZXF1ZXN0cxgCIAEoBFIXdG90YWxTdWNjZXNzZnVsUmVxdWVzdHMSOwoadG90YWxfcmVxdWVzdHNfaW5fcHJvZ3Jlc3MYAyABKARSF3RvdGFsUmVxdWVzdHNJblByb2dyZXNzEjAKFHRvdGFsX2Vycm9yX3JlcXVlc3RzGAQgASgEUhJ0b3RhbEVycm9yUmVxdWVzdHMSXQoRbG9hZF9tZXRyaWNfc3RhdHMYBSADKAsyMS5lbnZveS5jb25maWcuZW5kcG9pbnQudjMuRW5kcG9pbnRMb2FkTWV0cmljU3RhdHNSD2xvYWRNZXRyaWNTdGF0cxIaCghwcmlvcml0eRgGIAEoDVIIcHJpb3JpdHkSZwoXdXBzdHJlYW1fZW5kcG9pbnRfc3RhdHMYByADKAsyLy5lbnZveS5jb25maWcuZW5kcG9pbnQudjMuVXBzdHJlYW1FbmRwb2ludFN0YXRzUhV1cHN0cmVhbUVuZHBvaW50U3RhdHMSMgoVdG90YWxfaXNzdWVkX3JlcXVlc3RzGAggASgEUhN0b3RhbElzc3VlZFJlcXVlc3RzIo4DChVVcHN0cmVhbUVuZHBvaW50U3RhdHMSNwoHYWRkcmVzcxgBIAEoCzIdLmVudm95LmNvbmZpZy5jb3JlLnYzLkFkZHJlc3NSB2FkZHJlc3MSOgoZdG90YWxfc3VjY2Vzc2Z1bF9yZXF1ZXN0cxgCIAEoBFIXdG90YWxTdWNjZXNzZnVsUmVxdWVzdHMSOwoadG90YWxfcmVxdWVzdHNfaW5fcHJvZ3Jlc3MYAyABKARSF3RvdGFsUmVxdWVzdHNJblByb2dyZXNzEjAKFHRvdGFsX2Vycm9yX3JlcXVlc3RzGAQgASgEUhJ0b3RhbEVycm9yUmVxdWVzdHMSXQoRbG9hZF9tZXRyaWNfc3RhdHMYBSADKAsyMS5lbnZveS5jb25maWcuZW5kcG9pbnQudjMuRW5kcG9pbnRMb2FkTWV0cmljU3RhdHNSD2xvYWRNZXRyaWNTdGF0cxIyChV0b3RhbF9pc3N1ZWRfcmVxdWVzdHMYByABKARSE3RvdGFsSXNzdWVkUmVxdWVzdHMisgEKF0VuZHBvaW50TG9hZE1ldHJpY1N0YXRzEh8KC21ldHJpY19uYW1lGAEgASgJUgptZXRyaWNOYW1lEkgKIW51bV9yZXF1ZXN0c19maW5pc2hlZF93aXRoX21ldHJpYxgCIAEoBFIdbnVtUmVxdWVzdHNGaW5pc2hlZFdpdGhNZXRyaWMSLAoSdG90YWxfbWV0cmljX3ZhbHVlGAMgASgBUhB0b3RhbE1ldHJpY1ZhbHVlIoYECgxDbHVzdGVyU3RhdHMSIQoMY2x1c3Rlcl9uYW1lGAEgASgJUgtjbHVzdGVyTmFtZRJnChd1cHN0cmVhbV9sb2NhbGl0eV9zdGF0cxgCIAMoCzIvLmVudm95LmNvbmZpZy5lbmRwb2ludC52My5VcHN0cmVhbUxvY2FsaXR5U3RhdHNSFXVwc3RyZWFtTG9jYWxpdHlTdGF0cxI0ChZ0b3RhbF9kcm9wcGVkX3JlcXVlc3RzGAMgASgEUhR0b3RhbERyb3BwZWRSZXF1ZXN0cxJLChRsb2FkX3JlcG9ydF9pbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblISbG9hZFJlcG9ydEludGVydmFsEmEKEGRyb3BwZWRfcmVxdWVzdHMYBSADKAsyNi5lbnZveS5jb25maWcuZW5kcG9pbnQudjMuQ2x1c3RlclN0YXRzLkRyb3BwZWRSZXF1ZXN0c1IPZHJvcHBlZFJlcXVlc3RzEjAKFGNsdXN0ZXJfc2VydmljZV9uYW1lGAYgASgJUhJjbHVzdGVyU2VydmljZU5hbWUaUgoPRHJvcHBlZFJlcXVlc3RzEhoKCGNhdGVnb3J5GAEgASgJUghjYXRlZ29yeRIjCg1kcm9wcGVkX2NvdW50GAIgASgEUgxkcm9wcGVkQ291bnRiBnByb3RvMw=="
+            base64: "CiplbnZveS9jb25maWcvZW5kcG9pbnQvdjMvbG9hZF9yZXBvcnQucHJvdG8SGGVudm95LmNvbmZpZy5lbmRwb2ludC52MxoiZW52b3kvY29uZmlnL2NvcmUvdjMvYWRkcmVzcy5wcm90bxofZW52b3kvY29uZmlnL2NvcmUvdjMvYmFzZS5wcm90bxoeZ29vZ2xlL3Byb3RvYnVmL2R1cmF0aW9uLnByb3RvIs8GChVVcHN0cmVhbUxvY2FsaXR5U3RhdHMSOgoIbG9jYWxpdHkYASABKAsyHi5lbnZveS5jb25maWcuY29yZS52My5Mb2NhbGl0eVIIbG9jYWxpdHkSOgoZdG90YWxfc3VjY2Vzc2Z1bF9yZXF1ZXN0cxgCIAEoBFIXdG90YWxTdWNjZXNzZnVsUmVxdWVzdHMSOwoadG90YWxfcmVxdWVzdHNfaW5fcHJvZ3Jlc3MYAyABKARSF3RvdGFsUmVxdWVzdHNJblByb2dyZXNzEjAKFHRvdGFsX2Vycm9yX3JlcXVlc3RzGAQgASgEUhJ0b3RhbEVycm9yUmVxdWVzdHMSXQoRbG9hZF9tZXRyaWNfc3RhdHMYBSADKAsyMS5lbnZveS5jb25maWcuZW5kcG9pbnQudjMuRW5kcG9pbnRMb2FkTWV0cmljU3RhdHNSD2xvYWRNZXRyaWNTdGF0cxIaCghwcmlvcml0eRgGIAEoDVIIcHJpb3JpdHkSZwoXdXBzdHJlYW1fZW5kcG9pbnRfc3RhdHMYByADKAsyLy5lbnZveS5jb25maWcuZW5kcG9pbnQudjMuVXBzdHJlYW1FbmRwb2ludFN0YXRzUhV1cHN0cmVhbUVuZHBvaW50U3RhdHMSMgoVdG90YWxfaXNzdWVkX3JlcXVlc3RzGAggASgEUhN0b3RhbElzc3VlZFJlcXVlc3RzEmEKD2NwdV91dGlsaXphdGlvbhgMIAEoCzI4LmVudm95LmNvbmZpZy5lbmRwb2ludC52My5Vbm5hbWVkRW5kcG9pbnRMb2FkTWV0cmljU3RhdHNSDmNwdVV0aWxpemF0aW9uEmEKD21lbV91dGlsaXphdGlvbhgNIAEoCzI4LmVudm95LmNvbmZpZy5lbmRwb2ludC52My5Vbm5hbWVkRW5kcG9pbnRMb2FkTWV0cmljU3RhdHNSDm1lbVV0aWxpemF0aW9uEnEKF2FwcGxpY2F0aW9uX3V0aWxpemF0aW9uGA4gASgLMjguZW52b3kuY29uZmlnLmVuZHBvaW50LnYzLlVubmFtZWRFbmRwb2ludExvYWRNZXRyaWNTdGF0c1IWYXBwbGljYXRpb25VdGlsaXphdGlvbiKOAwoVVXBzdHJlYW1FbmRwb2ludFN0YXRzEjcKB2FkZHJlc3MYASABKAsyHS5lbnZveS5jb25maWcuY29yZS52My5BZGRyZXNzUgdhZGRyZXNzEjoKGXRvdGFsX3N1Y2Nlc3NmdWxfcmVxdWVzdHMYAiABKARSF3RvdGFsU3VjY2Vzc2Z1bFJlcXVlc3RzEjsKGnRvdGFsX3JlcXVlc3RzX2luX3Byb2dyZXNzGAMgASgEUhd0b3RhbFJlcXVlc3RzSW5Qcm9ncmVzcxIwChR0b3RhbF9lcnJvcl9yZXF1ZXN0cxgEIAEoBFISdG90YWxFcnJvclJlcXVlc3RzEl0KEWxvYWRfbWV0cmljX3N0YXRzGAUgAygLMjEuZW52b3kuY29uZmlnLmVuZHBvaW50LnYzLkVuZHBvaW50TG9hZE1ldHJpY1N0YXRzUg9sb2FkTWV0cmljU3RhdHMSMgoVdG90YWxfaXNzdWVkX3JlcXVlc3RzGAcgASgEUhN0b3RhbElzc3VlZFJlcXVlc3RzIrIBChdFbmRwb2ludExvYWRNZXRyaWNTdGF0cxIfCgttZXRyaWNfbmFtZRgBIAEoCVIKbWV0cmljTmFtZRJICiFudW1fcmVxdWVzdHNfZmluaXNoZWRfd2l0aF9tZXRyaWMYAiABKARSHW51bVJlcXVlc3RzRmluaXNoZWRXaXRoTWV0cmljEiwKEnRvdGFsX21ldHJpY192YWx1ZRgDIAEoAVIQdG90YWxNZXRyaWNWYWx1ZSKYAQoeVW5uYW1lZEVuZHBvaW50TG9hZE1ldHJpY1N0YXRzEkgKIW51bV9yZXF1ZXN0c19maW5pc2hlZF93aXRoX21ldHJpYxgBIAEoBFIdbnVtUmVxdWVzdHNGaW5pc2hlZFdpdGhNZXRyaWMSLAoSdG90YWxfbWV0cmljX3ZhbHVlGAIgASgBUhB0b3RhbE1ldHJpY1ZhbHVlIoYECgxDbHVzdGVyU3RhdHMSIQoMY2x1c3Rlcl9uYW1lGAEgASgJUgtjbHVzdGVyTmFtZRJnChd1cHN0cmVhbV9sb2NhbGl0eV9zdGF0cxgCIAMoCzIvLmVudm95LmNvbmZpZy5lbmRwb2ludC52My5VcHN0cmVhbUxvY2FsaXR5U3RhdHNSFXVwc3RyZWFtTG9jYWxpdHlTdGF0cxI0ChZ0b3RhbF9kcm9wcGVkX3JlcXVlc3RzGAMgASgEUhR0b3RhbERyb3BwZWRSZXF1ZXN0cxJLChRsb2FkX3JlcG9ydF9pbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvblISbG9hZFJlcG9ydEludGVydmFsEmEKEGRyb3BwZWRfcmVxdWVzdHMYBSADKAsyNi5lbnZveS5jb25maWcuZW5kcG9pbnQudjMuQ2x1c3RlclN0YXRzLkRyb3BwZWRSZXF1ZXN0c1IPZHJvcHBlZFJlcXVlc3RzEjAKFGNsdXN0ZXJfc2VydmljZV9uYW1lGAYgASgJUhJjbHVzdGVyU2VydmljZU5hbWUaUgoPRHJvcHBlZFJlcXVlc3RzEhoKCGNhdGVnb3J5GAEgASgJUghjYXRlZ29yeRIjCg1kcm9wcGVkX2NvdW50GAIgASgEUgxkcm9wcGVkQ291bnRiBnByb3RvMw=="
         ),
         (
             name: "envoy/service/cluster/v3/cds.proto",
@@ -249,11 +250,22 @@ package enum EnvoyDescriptors {
             name: "envoy/type/matcher/v3/node.proto",
             dependencies: [
                 "envoy/type/matcher/v3/string.proto",
+                "envoy/type/matcher/v3/struct.proto",
             ],
             symbols: [
                 "envoy.type.matcher.v3.NodeMatcher",
             ],
-            base64: "CiBlbnZveS90eXBlL21hdGNoZXIvdjMvbm9kZS5wcm90bxIVZW52b3kudHlwZS5tYXRjaGVyLnYzGiJlbnZveS90eXBlL21hdGNoZXIvdjMvc3RyaW5nLnByb3RvIkwKC05vZGVNYXRjaGVyEj0KB25vZGVfaWQYASABKAsyJC5lbnZveS50eXBlLm1hdGNoZXIudjMuU3RyaW5nTWF0Y2hlclIGbm9kZUlkYgZwcm90bzM="
+            base64: "CiBlbnZveS90eXBlL21hdGNoZXIvdjMvbm9kZS5wcm90bxIVZW52b3kudHlwZS5tYXRjaGVyLnYzGiJlbnZveS90eXBlL21hdGNoZXIvdjMvc3RyaW5nLnByb3RvGiJlbnZveS90eXBlL21hdGNoZXIvdjMvc3RydWN0LnByb3RvIpkBCgtOb2RlTWF0Y2hlchI9Cgdub2RlX2lkGAEgASgLMiQuZW52b3kudHlwZS5tYXRjaGVyLnYzLlN0cmluZ01hdGNoZXJSBm5vZGVJZBJLCg5ub2RlX21ldGFkYXRhcxgCIAMoCzIkLmVudm95LnR5cGUubWF0Y2hlci52My5TdHJ1Y3RNYXRjaGVyUg1ub2RlTWV0YWRhdGFzYgZwcm90bzM="
+        ),
+        (
+            name: "envoy/type/matcher/v3/number.proto",
+            dependencies: [
+                "envoy/type/v3/range.proto",
+            ],
+            symbols: [
+                "envoy.type.matcher.v3.DoubleMatcher",
+            ],
+            base64: "CiJlbnZveS90eXBlL21hdGNoZXIvdjMvbnVtYmVyLnByb3RvEhVlbnZveS50eXBlLm1hdGNoZXIudjMaGWVudm95L3R5cGUvdjMvcmFuZ2UucHJvdG8ibAoNRG91YmxlTWF0Y2hlchIyCgVyYW5nZRgBIAEoCzIaLmVudm95LnR5cGUudjMuRG91YmxlUmFuZ2VIAFIFcmFuZ2USFgoFZXhhY3QYAiABKAFIAFIFZXhhY3RCDwoNbWF0Y2hfcGF0dGVybmIGcHJvdG8z"
         ),
         (
             name: "envoy/type/matcher/v3/regex.proto",
@@ -274,6 +286,31 @@ package enum EnvoyDescriptors {
             base64: "CiJlbnZveS90eXBlL21hdGNoZXIvdjMvc3RyaW5nLnByb3RvEhVlbnZveS50eXBlLm1hdGNoZXIudjMaIWVudm95L3R5cGUvbWF0Y2hlci92My9yZWdleC5wcm90byLxAQoNU3RyaW5nTWF0Y2hlchIWCgVleGFjdBgBIAEoCUgAUgVleGFjdBIYCgZwcmVmaXgYAiABKAlIAFIGcHJlZml4EhgKBnN1ZmZpeBgDIAEoCUgAUgZzdWZmaXgSRAoKc2FmZV9yZWdleBgFIAEoCzIjLmVudm95LnR5cGUubWF0Y2hlci52My5SZWdleE1hdGNoZXJIAFIJc2FmZVJlZ2V4EhwKCGNvbnRhaW5zGAcgASgJSABSCGNvbnRhaW5zEh8KC2lnbm9yZV9jYXNlGAYgASgIUgppZ25vcmVDYXNlQg8KDW1hdGNoX3BhdHRlcm5iBnByb3RvMw=="
         ),
         (
+            name: "envoy/type/matcher/v3/struct.proto",
+            dependencies: [
+                "envoy/type/matcher/v3/value.proto",
+            ],
+            symbols: [
+                "envoy.type.matcher.v3.StructMatcher",
+                "envoy.type.matcher.v3.StructMatcher.PathSegment",
+            ],
+            base64: "CiJlbnZveS90eXBlL21hdGNoZXIvdjMvc3RydWN0LnByb3RvEhVlbnZveS50eXBlLm1hdGNoZXIudjMaIWVudm95L3R5cGUvbWF0Y2hlci92My92YWx1ZS5wcm90byK+AQoNU3RydWN0TWF0Y2hlchJECgRwYXRoGAIgAygLMjAuZW52b3kudHlwZS5tYXRjaGVyLnYzLlN0cnVjdE1hdGNoZXIuUGF0aFNlZ21lbnRSBHBhdGgSOQoFdmFsdWUYAyABKAsyIy5lbnZveS50eXBlLm1hdGNoZXIudjMuVmFsdWVNYXRjaGVyUgV2YWx1ZRosCgtQYXRoU2VnbWVudBISCgNrZXkYASABKAlIAFIDa2V5QgkKB3NlZ21lbnRiBnByb3RvMw=="
+        ),
+        (
+            name: "envoy/type/matcher/v3/value.proto",
+            dependencies: [
+                "envoy/type/matcher/v3/number.proto",
+                "envoy/type/matcher/v3/string.proto",
+            ],
+            symbols: [
+                "envoy.type.matcher.v3.ValueMatcher",
+                "envoy.type.matcher.v3.ValueMatcher.NullMatch",
+                "envoy.type.matcher.v3.ListMatcher",
+                "envoy.type.matcher.v3.OrMatcher",
+            ],
+            base64: "CiFlbnZveS90eXBlL21hdGNoZXIvdjMvdmFsdWUucHJvdG8SFWVudm95LnR5cGUubWF0Y2hlci52MxoiZW52b3kvdHlwZS9tYXRjaGVyL3YzL251bWJlci5wcm90bxoiZW52b3kvdHlwZS9tYXRjaGVyL3YzL3N0cmluZy5wcm90byLeAwoMVmFsdWVNYXRjaGVyEk4KCm51bGxfbWF0Y2gYASABKAsyLS5lbnZveS50eXBlLm1hdGNoZXIudjMuVmFsdWVNYXRjaGVyLk51bGxNYXRjaEgAUgludWxsTWF0Y2gSSQoMZG91YmxlX21hdGNoGAIgASgLMiQuZW52b3kudHlwZS5tYXRjaGVyLnYzLkRvdWJsZU1hdGNoZXJIAFILZG91YmxlTWF0Y2gSSQoMc3RyaW5nX21hdGNoGAMgASgLMiQuZW52b3kudHlwZS5tYXRjaGVyLnYzLlN0cmluZ01hdGNoZXJIAFILc3RyaW5nTWF0Y2gSHwoKYm9vbF9tYXRjaBgEIAEoCEgAUglib29sTWF0Y2gSJQoNcHJlc2VudF9tYXRjaBgFIAEoCEgAUgxwcmVzZW50TWF0Y2gSQwoKbGlzdF9tYXRjaBgGIAEoCzIiLmVudm95LnR5cGUubWF0Y2hlci52My5MaXN0TWF0Y2hlckgAUglsaXN0TWF0Y2gSPQoIb3JfbWF0Y2gYByABKAsyIC5lbnZveS50eXBlLm1hdGNoZXIudjMuT3JNYXRjaGVySABSB29yTWF0Y2gaCwoJTnVsbE1hdGNoQg8KDW1hdGNoX3BhdHRlcm4iXAoLTGlzdE1hdGNoZXISPAoGb25lX29mGAEgASgLMiMuZW52b3kudHlwZS5tYXRjaGVyLnYzLlZhbHVlTWF0Y2hlckgAUgVvbmVPZkIPCg1tYXRjaF9wYXR0ZXJuIlcKCU9yTWF0Y2hlchJKCg52YWx1ZV9tYXRjaGVycxgBIAMoCzIjLmVudm95LnR5cGUubWF0Y2hlci52My5WYWx1ZU1hdGNoZXJSDXZhbHVlTWF0Y2hlcnNiBnByb3RvMw=="
+        ),
+        (
             name: "envoy/type/v3/percent.proto",
             dependencies: [],
             symbols: [
@@ -282,6 +319,14 @@ package enum EnvoyDescriptors {
                 "envoy.type.v3.FractionalPercent.DenominatorType",
             ],
             base64: "ChtlbnZveS90eXBlL3YzL3BlcmNlbnQucHJvdG8SDWVudm95LnR5cGUudjMiHwoHUGVyY2VudBIUCgV2YWx1ZRgBIAEoAVIFdmFsdWUixAEKEUZyYWN0aW9uYWxQZXJjZW50EhwKCW51bWVyYXRvchgBIAEoDVIJbnVtZXJhdG9yElIKC2Rlbm9taW5hdG9yGAIgASgOMjAuZW52b3kudHlwZS52My5GcmFjdGlvbmFsUGVyY2VudC5EZW5vbWluYXRvclR5cGVSC2Rlbm9taW5hdG9yIj0KD0Rlbm9taW5hdG9yVHlwZRILCgdIVU5EUkVEEAASEAoMVEVOX1RIT1VTQU5EEAESCwoHTUlMTElPThACYgZwcm90bzM="
+        ),
+        (
+            name: "envoy/type/v3/range.proto",
+            dependencies: [],
+            symbols: [
+                "envoy.type.v3.DoubleRange",
+            ],
+            base64: "ChllbnZveS90eXBlL3YzL3JhbmdlLnByb3RvEg1lbnZveS50eXBlLnYzIjUKC0RvdWJsZVJhbmdlEhQKBXN0YXJ0GAEgASgBUgVzdGFydBIQCgNlbmQYAiABKAFSA2VuZGIGcHJvdG8z"
         ),
         (
             name: "envoy/type/v3/semantic_version.proto",

@@ -53,11 +53,42 @@ package nonisolated struct Envoy_Config_Endpoint_V3_UpstreamLocalityStats: Senda
 
   package var totalIssuedRequests: UInt64 = 0
 
+  /// The utilizations of ORCA have fields of their own with gRPC; Envoy has them in `load_metric_stats`.
+  package var cpuUtilization: Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats {
+    get {_cpuUtilization ?? Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats()}
+    set {_cpuUtilization = newValue}
+  }
+  /// Returns true if `cpuUtilization` has been explicitly set.
+  package var hasCpuUtilization: Bool {self._cpuUtilization != nil}
+  /// Clears the value of `cpuUtilization`. Subsequent reads from it will return its default value.
+  package mutating func clearCpuUtilization() {self._cpuUtilization = nil}
+
+  package var memUtilization: Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats {
+    get {_memUtilization ?? Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats()}
+    set {_memUtilization = newValue}
+  }
+  /// Returns true if `memUtilization` has been explicitly set.
+  package var hasMemUtilization: Bool {self._memUtilization != nil}
+  /// Clears the value of `memUtilization`. Subsequent reads from it will return its default value.
+  package mutating func clearMemUtilization() {self._memUtilization = nil}
+
+  package var applicationUtilization: Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats {
+    get {_applicationUtilization ?? Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats()}
+    set {_applicationUtilization = newValue}
+  }
+  /// Returns true if `applicationUtilization` has been explicitly set.
+  package var hasApplicationUtilization: Bool {self._applicationUtilization != nil}
+  /// Clears the value of `applicationUtilization`. Subsequent reads from it will return its default value.
+  package mutating func clearApplicationUtilization() {self._applicationUtilization = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _locality: Envoy_Config_Core_V3_Locality? = nil
+  fileprivate var _cpuUtilization: Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats? = nil
+  fileprivate var _memUtilization: Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats? = nil
+  fileprivate var _applicationUtilization: Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats? = nil
 }
 
 package nonisolated struct Envoy_Config_Endpoint_V3_UpstreamEndpointStats: Sendable {
@@ -98,6 +129,21 @@ package nonisolated struct Envoy_Config_Endpoint_V3_EndpointLoadMetricStats: Sen
   // methods supported on all messages.
 
   package var metricName: String = String()
+
+  package var numRequestsFinishedWithMetric: UInt64 = 0
+
+  package var totalMetricValue: Double = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// The same of a metric that the field names.
+package nonisolated struct Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
 
   package var numRequestsFinishedWithMetric: UInt64 = 0
 
@@ -159,7 +205,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.endpoint.v3"
 
 nonisolated extension Envoy_Config_Endpoint_V3_UpstreamLocalityStats: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".UpstreamLocalityStats"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}locality\0\u{3}total_successful_requests\0\u{3}total_requests_in_progress\0\u{3}total_error_requests\0\u{3}load_metric_stats\0\u{1}priority\0\u{3}upstream_endpoint_stats\0\u{3}total_issued_requests\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}locality\0\u{3}total_successful_requests\0\u{3}total_requests_in_progress\0\u{3}total_error_requests\0\u{3}load_metric_stats\0\u{1}priority\0\u{3}upstream_endpoint_stats\0\u{3}total_issued_requests\0\u{4}\u{4}cpu_utilization\0\u{3}mem_utilization\0\u{3}application_utilization\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -175,6 +221,9 @@ nonisolated extension Envoy_Config_Endpoint_V3_UpstreamLocalityStats: SwiftProto
       case 6: try { try decoder.decodeSingularUInt32Field(value: &self.priority) }()
       case 7: try { try decoder.decodeRepeatedMessageField(value: &self.upstreamEndpointStats) }()
       case 8: try { try decoder.decodeSingularUInt64Field(value: &self.totalIssuedRequests) }()
+      case 12: try { try decoder.decodeSingularMessageField(value: &self._cpuUtilization) }()
+      case 13: try { try decoder.decodeSingularMessageField(value: &self._memUtilization) }()
+      case 14: try { try decoder.decodeSingularMessageField(value: &self._applicationUtilization) }()
       default: break
       }
     }
@@ -209,6 +258,15 @@ nonisolated extension Envoy_Config_Endpoint_V3_UpstreamLocalityStats: SwiftProto
     if self.totalIssuedRequests != 0 {
       try visitor.visitSingularUInt64Field(value: self.totalIssuedRequests, fieldNumber: 8)
     }
+    try { if let v = self._cpuUtilization {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    } }()
+    try { if let v = self._memUtilization {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    } }()
+    try { if let v = self._applicationUtilization {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -221,6 +279,9 @@ nonisolated extension Envoy_Config_Endpoint_V3_UpstreamLocalityStats: SwiftProto
     if lhs.priority != rhs.priority {return false}
     if lhs.upstreamEndpointStats != rhs.upstreamEndpointStats {return false}
     if lhs.totalIssuedRequests != rhs.totalIssuedRequests {return false}
+    if lhs._cpuUtilization != rhs._cpuUtilization {return false}
+    if lhs._memUtilization != rhs._memUtilization {return false}
+    if lhs._applicationUtilization != rhs._applicationUtilization {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -318,6 +379,41 @@ nonisolated extension Envoy_Config_Endpoint_V3_EndpointLoadMetricStats: SwiftPro
 
   package static func ==(lhs: Envoy_Config_Endpoint_V3_EndpointLoadMetricStats, rhs: Envoy_Config_Endpoint_V3_EndpointLoadMetricStats) -> Bool {
     if lhs.metricName != rhs.metricName {return false}
+    if lhs.numRequestsFinishedWithMetric != rhs.numRequestsFinishedWithMetric {return false}
+    if lhs.totalMetricValue != rhs.totalMetricValue {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".UnnamedEndpointLoadMetricStats"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}num_requests_finished_with_metric\0\u{3}total_metric_value\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.numRequestsFinishedWithMetric) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.totalMetricValue) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.numRequestsFinishedWithMetric != 0 {
+      try visitor.visitSingularUInt64Field(value: self.numRequestsFinishedWithMetric, fieldNumber: 1)
+    }
+    if self.totalMetricValue.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.totalMetricValue, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats, rhs: Envoy_Config_Endpoint_V3_UnnamedEndpointLoadMetricStats) -> Bool {
     if lhs.numRequestsFinishedWithMetric != rhs.numRequestsFinishedWithMetric {return false}
     if lhs.totalMetricValue != rhs.totalMetricValue {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}

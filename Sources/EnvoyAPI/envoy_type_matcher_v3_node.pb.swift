@@ -22,6 +22,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// Both have to match, where both are given.
 package nonisolated struct Envoy_Type_Matcher_V3_NodeMatcher: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -36,6 +37,9 @@ package nonisolated struct Envoy_Type_Matcher_V3_NodeMatcher: Sendable {
   /// Clears the value of `nodeID`. Subsequent reads from it will return its default value.
   package mutating func clearNodeID() {self._nodeID = nil}
 
+  /// All of them have to match.
+  package var nodeMetadatas: [Envoy_Type_Matcher_V3_StructMatcher] = []
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -49,7 +53,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.type.matcher.v3"
 
 nonisolated extension Envoy_Type_Matcher_V3_NodeMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".NodeMatcher"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{3}node_metadatas\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -58,6 +62,7 @@ nonisolated extension Envoy_Type_Matcher_V3_NodeMatcher: SwiftProtobuf.Message, 
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._nodeID) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.nodeMetadatas) }()
       default: break
       }
     }
@@ -71,11 +76,15 @@ nonisolated extension Envoy_Type_Matcher_V3_NodeMatcher: SwiftProtobuf.Message, 
     try { if let v = self._nodeID {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
     } }()
+    if !self.nodeMetadatas.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.nodeMetadatas, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Envoy_Type_Matcher_V3_NodeMatcher, rhs: Envoy_Type_Matcher_V3_NodeMatcher) -> Bool {
     if lhs._nodeID != rhs._nodeID {return false}
+    if lhs.nodeMetadatas != rhs.nodeMetadatas {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

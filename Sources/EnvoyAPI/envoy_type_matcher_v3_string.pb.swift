@@ -53,6 +53,7 @@ package nonisolated struct Envoy_Type_Matcher_V3_StringMatcher: Sendable {
     set {matchPattern = .suffix(newValue)}
   }
 
+  /// Refused: there is no RE2 here.
   package var safeRegex: Envoy_Type_Matcher_V3_RegexMatcher {
     get {
       if case .safeRegex(let v)? = matchPattern {return v}
@@ -77,6 +78,7 @@ package nonisolated struct Envoy_Type_Matcher_V3_StringMatcher: Sendable {
     case exact(String)
     case prefix(String)
     case suffix(String)
+    /// Refused: there is no RE2 here.
     case safeRegex(Envoy_Type_Matcher_V3_RegexMatcher)
     case contains(String)
 

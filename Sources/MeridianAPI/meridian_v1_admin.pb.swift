@@ -235,6 +235,12 @@ package nonisolated struct Meridian_V1_ListProxiesRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Only this proxy; empty means all.
+  package var nodeID: String = String()
+
+  /// Show each resource too; a proxy may have thousands.
+  package var withResources: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -278,6 +284,12 @@ package nonisolated struct Meridian_V1_Proxy: Sendable {
 
   package var connectedMilliseconds: UInt64 = 0
 
+  /// The control plane's process that serves the stream, by its address.
+  package var replica: String = String()
+
+  /// Only if they were asked for.
+  package var resources: [Meridian_V1_ProxyResource] = []
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -292,13 +304,21 @@ package nonisolated struct Meridian_V1_TypeStatus: Sendable {
 
   package var typeURL: String = String()
 
-  /// SYNCED, SENT, NACKED or NOT_SENT.
+  /// SYNCED, STALE (sent, and not answered yet), NACKED or NOT_SENT.
   package var state: String = String()
 
   package var resources: UInt32 = 0
 
   /// The proxy's own words, when it refused what was sent.
   package var error: String = String()
+
+  /// Of the last response that it accepted.
+  package var acceptedVersion: String = String()
+
+  /// It has left a response unanswered for long.
+  package var overdue: Bool = false
+
+  package var refused: [Meridian_V1_RefusedResource] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -389,6 +409,243 @@ package nonisolated struct Meridian_V1_Refusal: Sendable {
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+}
+
+package nonisolated struct Meridian_V1_ListLoadsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Only these clusters; none means all.
+  package var clusters: [String] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What the clients reported of the requests that they sent (LRS).
+package nonisolated struct Meridian_V1_ListLoadsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var clusters: [Meridian_V1_ClusterLoad] = []
+
+  /// The clients that report.
+  package var reporters: UInt32 = 0
+
+  /// The time before the answer that the counts are of, at most.
+  package var windowMilliseconds: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Meridian_V1_ClusterLoad: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var cluster: String = String()
+
+  package var counts: Meridian_V1_LoadCounts {
+    get {_counts ?? Meridian_V1_LoadCounts()}
+    set {_counts = newValue}
+  }
+  /// Returns true if `counts` has been explicitly set.
+  package var hasCounts: Bool {self._counts != nil}
+  /// Clears the value of `counts`. Subsequent reads from it will return its default value.
+  package mutating func clearCounts() {self._counts = nil}
+
+  /// Requests that no endpoint got, because the client's configuration drops them.
+  package var dropped: UInt64 = 0
+
+  /// The same by the category that the configuration names.
+  package var droppedByCategory: Dictionary<String,UInt64> = [:]
+
+  package var localities: [Meridian_V1_LocalityLoad] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _counts: Meridian_V1_LoadCounts? = nil
+}
+
+package nonisolated struct Meridian_V1_LocalityLoad: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var locality: Meridian_V1_Locality {
+    get {_locality ?? Meridian_V1_Locality()}
+    set {_locality = newValue}
+  }
+  /// Returns true if `locality` has been explicitly set.
+  package var hasLocality: Bool {self._locality != nil}
+  /// Clears the value of `locality`. Subsequent reads from it will return its default value.
+  package mutating func clearLocality() {self._locality = nil}
+
+  package var priority: UInt32 = 0
+
+  package var counts: Meridian_V1_LoadCounts {
+    get {_counts ?? Meridian_V1_LoadCounts()}
+    set {_counts = newValue}
+  }
+  /// Returns true if `counts` has been explicitly set.
+  package var hasCounts: Bool {self._counts != nil}
+  /// Clears the value of `counts`. Subsequent reads from it will return its default value.
+  package mutating func clearCounts() {self._counts = nil}
+
+  package var metrics: [Meridian_V1_LoadMetric] = []
+
+  package var endpoints: [Meridian_V1_EndpointLoad] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _locality: Meridian_V1_Locality? = nil
+  fileprivate var _counts: Meridian_V1_LoadCounts? = nil
+}
+
+package nonisolated struct Meridian_V1_EndpointLoad: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var address: Meridian_V1_Address {
+    get {_address ?? Meridian_V1_Address()}
+    set {_address = newValue}
+  }
+  /// Returns true if `address` has been explicitly set.
+  package var hasAddress: Bool {self._address != nil}
+  /// Clears the value of `address`. Subsequent reads from it will return its default value.
+  package mutating func clearAddress() {self._address = nil}
+
+  package var counts: Meridian_V1_LoadCounts {
+    get {_counts ?? Meridian_V1_LoadCounts()}
+    set {_counts = newValue}
+  }
+  /// Returns true if `counts` has been explicitly set.
+  package var hasCounts: Bool {self._counts != nil}
+  /// Clears the value of `counts`. Subsequent reads from it will return its default value.
+  package mutating func clearCounts() {self._counts = nil}
+
+  package var metrics: [Meridian_V1_LoadMetric] = []
+
+  /// Clients that had an answer or a failure from the endpoint, and of these the ones that had failures only.
+  package var reporters: UInt32 = 0
+
+  package var failingReporters: UInt32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _address: Meridian_V1_Address? = nil
+  fileprivate var _counts: Meridian_V1_LoadCounts? = nil
+}
+
+package nonisolated struct Meridian_V1_LoadCounts: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var issued: UInt64 = 0
+
+  package var succeeded: UInt64 = 0
+
+  package var failed: UInt64 = 0
+
+  /// At the moment of each client's last report.
+  package var inFlight: UInt64 = 0
+
+  /// The time that the counts are of: requests over it are the rate.
+  package var milliseconds: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What the endpoints themselves said with their answers (ORCA).
+package nonisolated struct Meridian_V1_LoadMetric: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var name: String = String()
+
+  /// The mean over the requests that came with it.
+  package var mean: Double = 0
+
+  package var requests: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What a proxy refused: the culprit if its words name it, else one of several suspects.
+package nonisolated struct Meridian_V1_RefusedResource: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var name: String = String()
+
+  /// The version that it refused; empty for a removal.
+  package var version: String = String()
+
+  package var error: String = String()
+
+  /// What the resource was made from, such as `service reports`, and the revision of that.
+  package var objects: [String] = []
+
+  package var revision: UInt64 = 0
+
+  /// False for one of several suspects.
+  package var isNamed: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// One resource as it stands with one proxy.
+package nonisolated struct Meridian_V1_ProxyResource: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var typeURL: String = String()
+
+  package var name: String = String()
+
+  /// What the proxy is to have; empty if there is none.
+  package var version: String = String()
+
+  /// SYNCED, STALE, NACKED, NOT_SENT or ABSENT.
+  package var state: String = String()
+
+  /// For a refused one.
+  package var refused: Meridian_V1_RefusedResource {
+    get {_refused ?? Meridian_V1_RefusedResource()}
+    set {_refused = newValue}
+  }
+  /// Returns true if `refused` has been explicitly set.
+  package var hasRefused: Bool {self._refused != nil}
+  /// Clears the value of `refused`. Subsequent reads from it will return its default value.
+  package mutating func clearRefused() {self._refused = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _refused: Meridian_V1_RefusedResource? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -841,18 +1098,34 @@ nonisolated extension Meridian_V1_ConfirmExpiryResponse: SwiftProtobuf.Message, 
 
 nonisolated extension Meridian_V1_ListProxiesRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ListProxiesRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{3}with_resources\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    // Load everything into unknown fields
-    while try decoder.nextFieldNumber() != nil {}
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.nodeID) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.withResources) }()
+      default: break
+      }
+    }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.nodeID.isEmpty {
+      try visitor.visitSingularStringField(value: self.nodeID, fieldNumber: 1)
+    }
+    if self.withResources != false {
+      try visitor.visitSingularBoolField(value: self.withResources, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Meridian_V1_ListProxiesRequest, rhs: Meridian_V1_ListProxiesRequest) -> Bool {
+    if lhs.nodeID != rhs.nodeID {return false}
+    if lhs.withResources != rhs.withResources {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -890,7 +1163,7 @@ nonisolated extension Meridian_V1_ListProxiesResponse: SwiftProtobuf.Message, Sw
 
 nonisolated extension Meridian_V1_Proxy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Proxy"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{1}locality\0\u{3}user_agent\0\u{1}protocol\0\u{1}types\0\u{3}connected_milliseconds\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{1}locality\0\u{3}user_agent\0\u{1}protocol\0\u{1}types\0\u{3}connected_milliseconds\0\u{1}replica\0\u{1}resources\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -904,6 +1177,8 @@ nonisolated extension Meridian_V1_Proxy: SwiftProtobuf.Message, SwiftProtobuf._M
       case 4: try { try decoder.decodeSingularStringField(value: &self.`protocol`) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.types) }()
       case 6: try { try decoder.decodeSingularUInt64Field(value: &self.connectedMilliseconds) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.replica) }()
+      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.resources) }()
       default: break
       }
     }
@@ -932,6 +1207,12 @@ nonisolated extension Meridian_V1_Proxy: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.connectedMilliseconds != 0 {
       try visitor.visitSingularUInt64Field(value: self.connectedMilliseconds, fieldNumber: 6)
     }
+    if !self.replica.isEmpty {
+      try visitor.visitSingularStringField(value: self.replica, fieldNumber: 7)
+    }
+    if !self.resources.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.resources, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -942,6 +1223,8 @@ nonisolated extension Meridian_V1_Proxy: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.`protocol` != rhs.`protocol` {return false}
     if lhs.types != rhs.types {return false}
     if lhs.connectedMilliseconds != rhs.connectedMilliseconds {return false}
+    if lhs.replica != rhs.replica {return false}
+    if lhs.resources != rhs.resources {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -949,7 +1232,7 @@ nonisolated extension Meridian_V1_Proxy: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension Meridian_V1_TypeStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".TypeStatus"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}type_url\0\u{1}state\0\u{1}resources\0\u{1}error\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}type_url\0\u{1}state\0\u{1}resources\0\u{1}error\0\u{3}accepted_version\0\u{1}overdue\0\u{1}refused\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -961,6 +1244,9 @@ nonisolated extension Meridian_V1_TypeStatus: SwiftProtobuf.Message, SwiftProtob
       case 2: try { try decoder.decodeSingularStringField(value: &self.state) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.resources) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.error) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.acceptedVersion) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.overdue) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.refused) }()
       default: break
       }
     }
@@ -979,6 +1265,15 @@ nonisolated extension Meridian_V1_TypeStatus: SwiftProtobuf.Message, SwiftProtob
     if !self.error.isEmpty {
       try visitor.visitSingularStringField(value: self.error, fieldNumber: 4)
     }
+    if !self.acceptedVersion.isEmpty {
+      try visitor.visitSingularStringField(value: self.acceptedVersion, fieldNumber: 5)
+    }
+    if self.overdue != false {
+      try visitor.visitSingularBoolField(value: self.overdue, fieldNumber: 6)
+    }
+    if !self.refused.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.refused, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -987,6 +1282,9 @@ nonisolated extension Meridian_V1_TypeStatus: SwiftProtobuf.Message, SwiftProtob
     if lhs.state != rhs.state {return false}
     if lhs.resources != rhs.resources {return false}
     if lhs.error != rhs.error {return false}
+    if lhs.acceptedVersion != rhs.acceptedVersion {return false}
+    if lhs.overdue != rhs.overdue {return false}
+    if lhs.refused != rhs.refused {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1160,6 +1458,437 @@ nonisolated extension Meridian_V1_Refusal: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.error != rhs.error {return false}
     if lhs.nodeCount != rhs.nodeCount {return false}
     if lhs.nodeIds != rhs.nodeIds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_ListLoadsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ListLoadsRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}clusters\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.clusters) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.clusters.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.clusters, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_ListLoadsRequest, rhs: Meridian_V1_ListLoadsRequest) -> Bool {
+    if lhs.clusters != rhs.clusters {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_ListLoadsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ListLoadsResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}clusters\0\u{1}reporters\0\u{3}window_milliseconds\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.clusters) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.reporters) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.windowMilliseconds) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.clusters.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.clusters, fieldNumber: 1)
+    }
+    if self.reporters != 0 {
+      try visitor.visitSingularUInt32Field(value: self.reporters, fieldNumber: 2)
+    }
+    if self.windowMilliseconds != 0 {
+      try visitor.visitSingularUInt64Field(value: self.windowMilliseconds, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_ListLoadsResponse, rhs: Meridian_V1_ListLoadsResponse) -> Bool {
+    if lhs.clusters != rhs.clusters {return false}
+    if lhs.reporters != rhs.reporters {return false}
+    if lhs.windowMilliseconds != rhs.windowMilliseconds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_ClusterLoad: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ClusterLoad"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{1}counts\0\u{1}dropped\0\u{3}dropped_by_category\0\u{1}localities\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.cluster) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._counts) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.dropped) }()
+      case 4: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufUInt64>.self, value: &self.droppedByCategory) }()
+      case 5: try { try decoder.decodeRepeatedMessageField(value: &self.localities) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.cluster.isEmpty {
+      try visitor.visitSingularStringField(value: self.cluster, fieldNumber: 1)
+    }
+    try { if let v = self._counts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.dropped != 0 {
+      try visitor.visitSingularUInt64Field(value: self.dropped, fieldNumber: 3)
+    }
+    if !self.droppedByCategory.isEmpty {
+      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufUInt64>.self, value: self.droppedByCategory, fieldNumber: 4)
+    }
+    if !self.localities.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.localities, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_ClusterLoad, rhs: Meridian_V1_ClusterLoad) -> Bool {
+    if lhs.cluster != rhs.cluster {return false}
+    if lhs._counts != rhs._counts {return false}
+    if lhs.dropped != rhs.dropped {return false}
+    if lhs.droppedByCategory != rhs.droppedByCategory {return false}
+    if lhs.localities != rhs.localities {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_LocalityLoad: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".LocalityLoad"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}locality\0\u{1}priority\0\u{1}counts\0\u{1}metrics\0\u{1}endpoints\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._locality) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.priority) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._counts) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.metrics) }()
+      case 5: try { try decoder.decodeRepeatedMessageField(value: &self.endpoints) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._locality {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.priority != 0 {
+      try visitor.visitSingularUInt32Field(value: self.priority, fieldNumber: 2)
+    }
+    try { if let v = self._counts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if !self.metrics.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.metrics, fieldNumber: 4)
+    }
+    if !self.endpoints.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.endpoints, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_LocalityLoad, rhs: Meridian_V1_LocalityLoad) -> Bool {
+    if lhs._locality != rhs._locality {return false}
+    if lhs.priority != rhs.priority {return false}
+    if lhs._counts != rhs._counts {return false}
+    if lhs.metrics != rhs.metrics {return false}
+    if lhs.endpoints != rhs.endpoints {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_EndpointLoad: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".EndpointLoad"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{1}counts\0\u{1}metrics\0\u{1}reporters\0\u{3}failing_reporters\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._address) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._counts) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.metrics) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.reporters) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.failingReporters) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._address {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._counts {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.metrics.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.metrics, fieldNumber: 3)
+    }
+    if self.reporters != 0 {
+      try visitor.visitSingularUInt32Field(value: self.reporters, fieldNumber: 4)
+    }
+    if self.failingReporters != 0 {
+      try visitor.visitSingularUInt32Field(value: self.failingReporters, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_EndpointLoad, rhs: Meridian_V1_EndpointLoad) -> Bool {
+    if lhs._address != rhs._address {return false}
+    if lhs._counts != rhs._counts {return false}
+    if lhs.metrics != rhs.metrics {return false}
+    if lhs.reporters != rhs.reporters {return false}
+    if lhs.failingReporters != rhs.failingReporters {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_LoadCounts: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".LoadCounts"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}issued\0\u{1}succeeded\0\u{1}failed\0\u{3}in_flight\0\u{1}milliseconds\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.issued) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.succeeded) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.failed) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.inFlight) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.milliseconds) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.issued != 0 {
+      try visitor.visitSingularUInt64Field(value: self.issued, fieldNumber: 1)
+    }
+    if self.succeeded != 0 {
+      try visitor.visitSingularUInt64Field(value: self.succeeded, fieldNumber: 2)
+    }
+    if self.failed != 0 {
+      try visitor.visitSingularUInt64Field(value: self.failed, fieldNumber: 3)
+    }
+    if self.inFlight != 0 {
+      try visitor.visitSingularUInt64Field(value: self.inFlight, fieldNumber: 4)
+    }
+    if self.milliseconds != 0 {
+      try visitor.visitSingularUInt64Field(value: self.milliseconds, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_LoadCounts, rhs: Meridian_V1_LoadCounts) -> Bool {
+    if lhs.issued != rhs.issued {return false}
+    if lhs.succeeded != rhs.succeeded {return false}
+    if lhs.failed != rhs.failed {return false}
+    if lhs.inFlight != rhs.inFlight {return false}
+    if lhs.milliseconds != rhs.milliseconds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_LoadMetric: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".LoadMetric"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}mean\0\u{1}requests\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.mean) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.requests) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.mean.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.mean, fieldNumber: 2)
+    }
+    if self.requests != 0 {
+      try visitor.visitSingularUInt64Field(value: self.requests, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_LoadMetric, rhs: Meridian_V1_LoadMetric) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.mean != rhs.mean {return false}
+    if lhs.requests != rhs.requests {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_RefusedResource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RefusedResource"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}error\0\u{1}objects\0\u{1}revision\0\u{3}is_named\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.version) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.error) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.objects) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.revision) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.isNamed) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.version.isEmpty {
+      try visitor.visitSingularStringField(value: self.version, fieldNumber: 2)
+    }
+    if !self.error.isEmpty {
+      try visitor.visitSingularStringField(value: self.error, fieldNumber: 3)
+    }
+    if !self.objects.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.objects, fieldNumber: 4)
+    }
+    if self.revision != 0 {
+      try visitor.visitSingularUInt64Field(value: self.revision, fieldNumber: 5)
+    }
+    if self.isNamed != false {
+      try visitor.visitSingularBoolField(value: self.isNamed, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_RefusedResource, rhs: Meridian_V1_RefusedResource) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.version != rhs.version {return false}
+    if lhs.error != rhs.error {return false}
+    if lhs.objects != rhs.objects {return false}
+    if lhs.revision != rhs.revision {return false}
+    if lhs.isNamed != rhs.isNamed {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meridian_V1_ProxyResource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ProxyResource"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}type_url\0\u{1}name\0\u{1}version\0\u{1}state\0\u{1}refused\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.typeURL) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.version) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.state) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._refused) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.typeURL.isEmpty {
+      try visitor.visitSingularStringField(value: self.typeURL, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    if !self.version.isEmpty {
+      try visitor.visitSingularStringField(value: self.version, fieldNumber: 3)
+    }
+    if !self.state.isEmpty {
+      try visitor.visitSingularStringField(value: self.state, fieldNumber: 4)
+    }
+    try { if let v = self._refused {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meridian_V1_ProxyResource, rhs: Meridian_V1_ProxyResource) -> Bool {
+    if lhs.typeURL != rhs.typeURL {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.version != rhs.version {return false}
+    if lhs.state != rhs.state {return false}
+    if lhs._refused != rhs._refused {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -24,38 +24,6 @@ extension TextTable {
         }
     }
 
-    /// One row for each proxy, by region and name, and below it what the proxy refused.
-    package init(proxies: [Meridian_V1_Proxy]) {
-        let shown = [
-            ("CDS", "envoy.config.cluster.v3.Cluster"),
-            ("EDS", "envoy.config.endpoint.v3.ClusterLoadAssignment"),
-            ("LDS", "envoy.config.listener.v3.Listener"),
-            ("RDS", "envoy.config.route.v3.RouteConfiguration"),
-        ]
-        self.init(
-            [.text("NODE"), .text("REGION"), .text("PROTOCOL")] + shown.map { .text($0.0) }
-                + [.number("AGE")]
-        )
-        let sorted = proxies.sorted {
-            ($0.locality.region, $0.nodeID) < ($1.locality.region, $1.nodeID)
-        }
-        for proxy in sorted {
-            let states = shown.map { _, typeName in
-                proxy.types.first { lastPart($0.typeURL) == typeName }?.state ?? ""
-            }
-            let refusals = proxy.types.filter { !$0.error.isEmpty }.map { type in
-                let name = lastPart(type.typeURL)
-                let short = shown.first { $0.1 == name }?.0 ?? name
-                return "\(short) \(type.state): \(type.error)"
-            }
-            add(
-                [proxy.nodeID, proxy.locality.region, proxy.`protocol`] + states
-                    + [ageText(milliseconds: proxy.connectedMilliseconds)],
-                notes: refusals
-            )
-        }
-    }
-
     /// One row for each object that proxies refuse, as the control plane orders them, and below it what
     /// they said.
     package init(refusals: [Meridian_V1_Refusal]) {
@@ -111,12 +79,8 @@ private func ejectionText(_ worker: Meridian_V1_Worker) -> String {
     worker.seenBy == 0 ? "" : "\(worker.ejectedBy)/\(worker.seenBy)"
 }
 
-private func addressText(_ address: Meridian_V1_Address) -> String {
+/// `HOST:PORT`, as it is written on command lines.
+func addressText(_ address: Meridian_V1_Address) -> String {
     let host = address.host.contains(":") ? "[\(address.host)]" : address.host
     return "\(host):\(address.port)"
-}
-
-/// The message name at the end of a type URL.
-private func lastPart(_ typeURL: String) -> String {
-    typeURL.split(separator: "/").last.map(String.init) ?? ""
 }

@@ -48,6 +48,12 @@ extension BootstrapTemplate {
                 min_clusters_num: 1
           cds_config: {ads: {}, resource_api_version: V3, initial_fetch_timeout: 15s}
           lds_config: {ads: {}, resource_api_version: V3, initial_fetch_timeout: 15s}
+        cluster_manager:
+          # How much goes where, and how it ends; the control plane says how often.
+          load_stats_config:
+            api_type: GRPC
+            transport_api_version: V3
+            grpc_services: [{envoy_grpc: {cluster_name: control_plane}}]
         layered_runtime:
           layers:
           - name: static

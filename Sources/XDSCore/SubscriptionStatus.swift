@@ -6,7 +6,7 @@ package struct SubscriptionStatus: Sendable {
         /// The client has accepted all that it is to have.
         case synced = "SYNCED"
         /// A response is under way and hasn't been answered.
-        case sent = "SENT"
+        case sent = "STALE"
         /// The client refuses at least one resource; what it accepted before stays in force there.
         case nacked = "NACKED"
         /// Something is due that hasn't been sent: it waits for another type's ACK, or doesn't exist.
@@ -15,6 +15,8 @@ package struct SubscriptionStatus: Sendable {
 
     package let typeURL: TypeURL
     package let state: State
+    /// The client has left a response unanswered for long; the watchdog has found it.
+    package let isOverdue: Bool
     package let isWildcard: Bool
     /// The resources that the client has been sent and not been told to forget.
     package let resourceCount: Int
@@ -43,6 +45,7 @@ extension Subscription {
         return SubscriptionStatus(
             typeURL: typeURL,
             state: state,
+            isOverdue: unansweredTicks >= limits.watchdogTicksUntilOverdue,
             isWildcard: isWildcard,
             resourceCount: resourceCount,
             acknowledgedVersion: acknowledgedVersion,

@@ -46,9 +46,11 @@ package struct ClientStatusService: Sendable {
     private func answer(
         _ request: Envoy_Service_Status_V3_ClientStatusRequest
     ) async throws -> Envoy_Service_Status_V3_ClientStatusResponse {
+        try request.nodeMatchers.check()
         var response = Envoy_Service_Status_V3_ClientStatusResponse()
         var (count, bytes) = (0, 0)
-        for client in await discovery.clientStatuses() where request.matches(client.node) {
+        let clients = await discovery.clientStatuses { request.nodeMatchers.match($0) }
+        for client in clients {
             count += client.resources.count
             if !request.excludeResourceContents {
                 bytes += client.resources.reduce(0) { $0 + ($1.resource?.bytes.count ?? 0) }
@@ -72,28 +74,6 @@ package struct ClientStatusService: Sendable {
             )
         }
         return response
-    }
-}
-
-extension Envoy_Service_Status_V3_ClientStatusRequest {
-    /// Any of the matchers; all clients when there is none.
-    fileprivate func matches(_ node: Envoy_Config_Core_V3_Node) -> Bool {
-        nodeMatchers.isEmpty || nodeMatchers.contains { $0.nodeID.matches(node.id) }
-    }
-}
-
-extension Envoy_Type_Matcher_V3_StringMatcher {
-    fileprivate func matches(_ text: String) -> Bool {
-        func folded(_ text: String) -> String { ignoreCase ? text.lowercased() : text }
-        let text = folded(text)
-        return switch matchPattern {
-        case .exact(let exact): text == folded(exact)
-        case .prefix(let prefix): text.hasPrefix(folded(prefix))
-        case .suffix(let suffix): text.hasSuffix(folded(suffix))
-        case .contains(let part): text.contains(folded(part))
-        // Nothing is guessed: who gave a matcher that we don't have gets nobody.
-        case .safeRegex, nil: false
-        }
     }
 }
 

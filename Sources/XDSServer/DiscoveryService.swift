@@ -24,6 +24,8 @@ package struct ProxyStatus: Sendable {
     package let variant: ProtocolVariant
     package let types: [SubscriptionStatus]
     package let connected: Duration
+    /// Nil unless they were asked for.
+    package let resources: [ResourceStatus]?
 }
 
 /// The discovery services, aggregated and for each type, in both forms of the protocol.
@@ -128,14 +130,14 @@ package final class DiscoveryService: Service {
 
     // MARK: - Status
 
-    /// Every connected client, ordered by node id.
-    package func proxies() async -> [ProxyStatus] {
-        var proxies: [ProxyStatus] = []
-        for stream in directory.all {
-            // A loop that shuts down answers nothing more; its streams are gone then.
-            if let status = try? await stream.eventLoop.submit({ stream.value.status }).get() {
-                proxies.append(status)
-            }
+    /// Every stream of a client, or of one node's, ordered by node id.
+    package func proxies(
+        of nodeID: String? = nil,
+        withResources: Bool = false
+    ) async -> [ProxyStatus] {
+        let proxies = await forEachStream { stream -> ProxyStatus? in
+            guard nodeID == nil || stream.node?.id == nodeID else { return nil }
+            return stream.status(withResources: withResources)
         }
         return proxies.sorted { ($0.nodeID, $0.connected) < ($1.nodeID, $1.connected) }
     }
@@ -154,17 +156,29 @@ package final class DiscoveryService: Service {
         return nodes.values.sorted { $0.id < $1.id }
     }
 
-    /// Every connected client with its resources, ordered by node id.
-    func clientStatuses() async -> [(node: Envoy_Config_Core_V3_Node, resources: [ResourceStatus])]
-    {
-        var clients: [(node: Envoy_Config_Core_V3_Node, resources: [ResourceStatus])] = []
+    /// Every connected client that is wanted with the resources of all its streams, ordered by node id.
+    func clientStatuses(
+        where isWanted: @escaping @Sendable (Envoy_Config_Core_V3_Node) -> Bool
+    ) async -> [ClientStatus] {
+        let streams = await forEachStream { stream -> ClientStatus? in
+            guard let node = stream.node, isWanted(node) else { return nil }
+            return ClientStatus(node: node, resources: stream.resourceStatuses)
+        }
+        return ClientStatus.merged(streams)
+    }
+
+    /// What `body` says of each stream, asked on its event loop.
+    private func forEachStream<Answer: Sendable>(
+        _ body: @escaping @Sendable (DiscoveryStream) -> Answer?
+    ) async -> [Answer] {
+        var answers: [Answer] = []
         for stream in directory.all {
-            let eventLoop = stream.eventLoop
-            if let status = try? await eventLoop.submit({ stream.value.resourceStatuses }).get() {
-                clients.append(status)
+            // A loop that shuts down answers nothing more; its streams are gone then.
+            if let answer = try? await stream.eventLoop.submit({ body(stream.value) }).get() {
+                answers.append(answer)
             }
         }
-        return clients.sorted { $0.node.id < $1.node.id }
+        return answers
     }
 
     /// Waits until every connected client has accepted what was published before the call, or until

@@ -300,12 +300,10 @@ final class DiscoveryStream: InlineStreamHandler {
 
     // MARK: - Status
 
-    /// The node, and where each of its resources stands.
-    var resourceStatuses: (node: Envoy_Config_Core_V3_Node, resources: [ResourceStatus])? {
-        node.map { ($0, machine.resourceStatuses) }
-    }
+    /// Where each of the node's resources stands.
+    var resourceStatuses: [ResourceStatus] { machine.resourceStatuses }
 
-    var status: ProxyStatus? {
+    func status(withResources: Bool) -> ProxyStatus? {
         guard let node else { return nil }
         return ProxyStatus(
             nodeID: node.id,
@@ -315,7 +313,8 @@ final class DiscoveryStream: InlineStreamHandler {
             userAgent: node.userAgentName,
             variant: machine.variant,
             types: machine.status,
-            connected: connectedAt.duration(to: .now)
+            connected: connectedAt.duration(to: .now),
+            resources: withResources ? machine.resourceStatuses : nil
         )
     }
 }

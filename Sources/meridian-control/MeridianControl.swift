@@ -36,13 +36,29 @@ struct MeridianControl: AsyncParsableCommand {
     )
     var adminHTTP: ListenAddress?
 
+    @Option(
+        help:
+            "How often sidecars report their load; an Envoy's report has 61 kB. (default: 10s)",
+        transform: MeridianControl.interval
+    )
+    var loadReportInterval = Duration.seconds(10)
+
+    private static func interval(_ text: String) throws -> Duration {
+        let allowed = Duration.seconds(1)...Duration.seconds(600)
+        guard let interval = parseDuration(text), allowed.contains(interval) else {
+            throw ValidationError("expected a duration from 1s to 600s, got \"\(text)\"")
+        }
+        return interval
+    }
+
     func run() async throws {
         let control = ControlPlane(
             ControlPlaneConfiguration(
                 listen: listen.address,
                 dataDirectory: dataDir,
                 meshPath: mesh,
-                adminHTTP: adminHTTP?.address
+                adminHTTP: adminHTTP?.address,
+                loadReportInterval: loadReportInterval
             ),
             logger: Logger(label: "meridian-control") { JSONLogHandler(label: $0) }
         )

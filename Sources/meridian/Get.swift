@@ -6,15 +6,27 @@ struct Get: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows what a control plane knows.",
         subcommands: [
-            GetWorkers.self, GetProxies.self, GetMesh.self, GetRefusals.self, GetCounters.self,
+            GetWorkers.self, GetProxies.self, GetLoads.self, GetMesh.self, GetRefusals.self,
+            GetCounters.self,
         ]
     )
 }
 
+/// How an answer is printed.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+    case table
+    /// A table with more columns, where there are more.
+    case wide
+    case json
+}
+
 /// What every `meridian get` takes.
 struct GetOptions: ParsableArguments {
-    @Flag(help: "Print JSON for programs.")
+    @Flag(help: "Print JSON for programs; the same as -o json.")
     var json = false
+
+    @Option(name: .shortAndLong, help: "How the answer is printed: table, wide or json.")
+    var output = OutputFormat.table
 
     @OptionGroup var controlPlane: ControlOptions
 
@@ -25,6 +37,6 @@ struct GetOptions: ParsableArguments {
         text: (Response) -> String
     ) async throws {
         let response: Response = try await controlPlane.call(method, request)
-        print(json ? try prettyJSON(message: response) : text(response))
+        print(json || output == .json ? try prettyJSON(message: response) : text(response))
     }
 }

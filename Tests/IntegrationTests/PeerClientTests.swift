@@ -67,7 +67,7 @@ extension IntegrationTests {
                 #expect(
                     onControl.methods["meridian.v1.Admin"] == [
                         "ApplyMesh", "GetMesh", "SetShares", "ListWorkers", "ListProxies",
-                        "GetCounters", "ListRefusals",
+                        "GetCounters", "ConfirmExpiry", "ListRefusals", "ListLoads",
                     ]
                 )
                 #expect(

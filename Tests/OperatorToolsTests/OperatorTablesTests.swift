@@ -18,27 +18,6 @@ import Testing
         )
     }
 
-    @Test func `a proxy's refusal stands below it`() {
-        let proxy = Meridian_V1_Proxy.with {
-            $0.nodeID = "client-eu"
-            $0.locality.region = "eu"
-            $0.`protocol` = "DELTA"
-            $0.connectedMilliseconds = 192_000
-            $0.types = [
-                type("envoy.config.cluster.v3.Cluster", "NACKED", "no such\nextension"),
-                type("envoy.config.listener.v3.Listener", "SYNCED"),
-            ]
-        }
-        let table = TextTable(proxies: [proxy])
-        #expect(
-            table.description == """
-                NODE        REGION   PROTOCOL   CDS      EDS   LDS      RDS     AGE
-                client-eu   eu       DELTA      NACKED   -     SYNCED   -     3m12s
-                  CDS NACKED: no such extension
-                """
-        )
-    }
-
     @Test func `parameters that may be left out stand in brackets`() {
         let report = Meridian_V1_ReportDescription.with {
             $0.name = "customer-statement"
@@ -167,18 +146,6 @@ import Testing
             $0.load.requests = 1_200
             $0.load.errors = 1
             $0.leaseRemainingMilliseconds = 4_250
-        }
-    }
-
-    private func type(
-        _ name: String,
-        _ state: String,
-        _ error: String = ""
-    ) -> Meridian_V1_TypeStatus {
-        .with {
-            $0.typeURL = "type.googleapis.com/" + name
-            $0.state = state
-            $0.error = error
         }
     }
 }

@@ -162,6 +162,22 @@ struct WatchdogTests {
         #expect(stream.overdue == ["cds []"])
     }
 
+    @Test func `a type is overdue from the second visit to the answer`() {
+        let stream = TestStream(view: .sample("cds a 1, eds a 1"))
+        stream.subscribe("cds")
+        stream.subscribe("eds", "a")
+        stream.ack("eds")
+        stream.watchdogCame()
+        let early = stream.status("cds")?.isOverdue
+        stream.watchdogCame()
+        let late = ["cds", "eds"].map { stream.status($0)?.isOverdue }
+        stream.ack("cds")
+        let answered = stream.status("cds")?.isOverdue
+        #expect(early == false)
+        #expect(late == [true, false])
+        #expect(answered == false)
+    }
+
     @Test func `what nobody asked for is named`() {
         let stream = TestStream(view: .sample("cds a 1, cds b 1, eds a 1, eds b 1"))
         stream.subscribe("cds")

@@ -77,6 +77,65 @@ import XDSServer
         }
     }
 
+    @Test func `the streams of one node are one client`() async throws {
+        let resources = Self.resources + [resource(.clusterLoadAssignment, "e")]
+        try await DiscoveryPair.with(resources) { pair in
+            try await connect(pair, "one")
+            let stream = try await pair.openDelta()
+            try await stream.subscribe(.clusterLoadAssignment, "e", node: .with { $0.id = "one" })
+            _ = try await stream.next()
+            // The same resource on another stream, where it stands better than on the first.
+            try await stream.subscribe(.runtime, "l")
+            try await stream.ack(stream.next())
+            // Answered, so the ACK has been taken in.
+            try await stream.subscribe(.runtime, "l")
+            try await stream.ack(stream.next())
+            let response = try await fetch(pair, Request())
+            #expect(response.config.map(\.node.id) == ["one"])
+            let configs = response.config.flatMap(\.genericXdsConfigs)
+            #expect(configs.map(\.name) == ["l", "c", "e", "s"])
+            #expect(configs.map(\.clientStatus) == [.requested, .acked, .requested, .nacked])
+        }
+    }
+
+    @Test func `a matcher of metadata selects, and one that can't be decided is refused`()
+        async throws
+    {
+        try await DiscoveryPair.with(Self.resources) { pair in
+            for id in ["one", "two"] {
+                let stream = try await pair.openDelta()
+                try await stream.subscribe(
+                    .cluster,
+                    node: .with {
+                        $0.id = id
+                        $0.metadata = ["rank": .init(stringValue: id)]
+                    }
+                )
+                _ = try await stream.next()
+            }
+            func request(_ fill: (inout Envoy_Type_Matcher_V3_StringMatcher) -> Void) -> Request {
+                .with {
+                    $0.nodeMatchers = [
+                        .with {
+                            $0.nodeMetadatas = [
+                                .with {
+                                    $0.path = [.with { $0.key = "rank" }]
+                                    fill(&$0.value.stringMatch)
+                                }
+                            ]
+                        }
+                    ]
+                }
+            }
+            let response = try await fetch(pair, request { $0.exact = "two" })
+            #expect(response.config.map(\.node.id) == ["two"])
+            let error = await #expect(throws: GRPCError.self) {
+                try await fetch(pair, request { $0.safeRegex.regex = "t.*" })
+            }
+            #expect(error?.code == .invalidArgument)
+        }
+    }
+
     @Test func `a stream answers each request`() async throws {
         try await DiscoveryPair.with(Self.resources) { pair in
             try await connect(pair, "one")

@@ -44,35 +44,9 @@ struct DiscoveryPair: Sendable {
         service.register(in: &methods)
         ClientStatusService(discovery: service, maximumResources: maximumStatusResources)
             .register(in: &methods)
-        var server = GRPCServerConfiguration()
-        server.http2.drainTimeout = .milliseconds(200)
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
-        let grpcServer = GRPCServer(
-            address: EndpointAddress(host: "127.0.0.1", port: 0),
-            methods: methods,
-            configuration: server,
-            group: group,
-            logger: silent
-        )
-        var client = GRPCClientConfiguration()
-        client.connectTimeout = .seconds(30)
-        let grpcClient = GRPCClient(
-            addresses: [try await grpcServer.start()],
-            configuration: client,
-            eventLoop: group.next()
-        )
-        let result: Result<Void, any Error>
-        do {
-            result = .success(
-                try await body(DiscoveryPair(service: service, view: view, client: grpcClient))
-            )
-        } catch {
-            result = .failure(error)
+        try await ServedMethods.with(methods) { client in
+            try await body(DiscoveryPair(service: service, view: view, client: client))
         }
-        await grpcClient.close()
-        await grpcServer.shutDown()
-        try await group.shutdownGracefully()
-        try result.get()
     }
 
     func open<Request: Message, Response: Message>(
@@ -99,6 +73,42 @@ struct DiscoveryPair: Sendable {
 
     func publish(_ resources: [EncodedResource]) {
         if view.replace(with: resources) { view.notifyStreams() }
+    }
+}
+
+/// Some methods on a free port of the loopback interface, and a client for them.
+enum ServedMethods {
+    static func with(
+        _ methods: MethodTable,
+        _ body: (GRPCClient) async throws -> Void
+    ) async throws {
+        var server = GRPCServerConfiguration()
+        server.http2.drainTimeout = .milliseconds(200)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        let grpcServer = GRPCServer(
+            address: EndpointAddress(host: "127.0.0.1", port: 0),
+            methods: methods,
+            configuration: server,
+            group: group,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        )
+        var client = GRPCClientConfiguration()
+        client.connectTimeout = .seconds(30)
+        let grpcClient = GRPCClient(
+            addresses: [try await grpcServer.start()],
+            configuration: client,
+            eventLoop: group.next()
+        )
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await body(grpcClient))
+        } catch {
+            result = .failure(error)
+        }
+        await grpcClient.close()
+        await grpcServer.shutDown()
+        try await group.shutdownGracefully()
+        try result.get()
     }
 }
 

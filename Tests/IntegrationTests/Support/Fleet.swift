@@ -104,7 +104,8 @@ final class Fleet: Sendable {
         mesh: MeshText = MeshText(),
         yaml: String? = nil,
         on address: EndpointAddress? = nil,
-        adminHTTP: EndpointAddress? = nil
+        adminHTTP: EndpointAddress? = nil,
+        options: [String] = []
     ) async throws -> ControlPlane {
         let process = try start(
             "control",
@@ -113,7 +114,7 @@ final class Fleet: Sendable {
                 "--mesh", try write(yaml ?? mesh.yaml, to: "mesh.yaml"),
                 "--listen", address?.description ?? "127.0.0.1:0",
                 "--data-dir", "\(directory)/data",
-            ] + (adminHTTP.map { ["--admin-http", "\($0)"] } ?? [])
+            ] + (adminHTTP.map { ["--admin-http", "\($0)"] } ?? []) + options
         )
         let line = try await process.waitForLine(
             beginning: "meridian-control ready on ",

@@ -1,0 +1,196 @@
+import EnvoyAPI
+import GRPC
+import Loads
+import NIOCore
+import Primitives
+import SwiftProtobuf
+
+/// Reads requests of `StreamLoadStats`.
+///
+/// Envoy sends its node, 61 kB of extension names, with every report. Only the first one's is of interest, so in
+/// all others its field is stepped over: that costs as much as its tag and its length.
+enum LoadReportDecoder {
+    private static let options: BinaryDecodingOptions = {
+        var options = BinaryDecodingOptions()
+        options.discardUnknownFields = true
+        return options
+    }()
+
+    /// Who reports; the report that may come with it covers a time that nobody asked for.
+    static func node(of request: MessageBytes) throws -> Envoy_Config_Core_V3_Node? {
+        let request = try Envoy_Service_LoadStats_V3_LoadStatsRequest(
+            grpcMessage: request,
+            options: options
+        )
+        return request.hasNode ? request.node : nil
+    }
+
+    /// - Parameter known: the clusters that the control plane has.
+    static func report(in request: MessageBytes, known: Set<String>) throws -> LoadReport {
+        var report = LoadReport()
+        var fields = ProtobufFields(request)
+        while let field = try fields.next() {
+            guard field.number == 2, let bytes = field.bytes else { continue }
+            let wire = try Envoy_Config_Endpoint_V3_ClusterStats(
+                grpcMessage: bytes,
+                options: options
+            )
+            report.clusters.append(ClusterReport(wire, isKnown: known.contains(wire.clusterName)))
+        }
+        return report
+    }
+}
+
+/// The fields of a protobuf message, without a look inside them.
+private struct ProtobufFields {
+    struct Field {
+        let number: UInt64
+        /// Of a length-delimited field; it shares the message's storage.
+        let bytes: ByteBuffer?
+    }
+
+    private struct Malformed: Error {}
+
+    private var buffer: ByteBuffer
+
+    init(_ buffer: ByteBuffer) {
+        self.buffer = buffer
+    }
+
+    mutating func next() throws -> Field? {
+        guard buffer.readableBytes > 0 else { return nil }
+        guard let tag = readVarint(), tag >> 3 != 0 else { throw malformed }
+        // The wire types of the protobuf encoding.
+        switch tag & 7 {
+        case 0:
+            guard readVarint() != nil else { throw malformed }
+        case 1: try skip(8)
+        case 5: try skip(4)
+        case 2:
+            guard let length = readVarint().flatMap({ Int(exactly: $0) }),
+                let bytes = buffer.readSlice(length: length)
+            else { throw malformed }
+            return Field(number: tag >> 3, bytes: bytes)
+        default: throw malformed
+        }
+        return Field(number: tag >> 3, bytes: nil)
+    }
+
+    private mutating func skip(_ count: Int) throws {
+        guard buffer.readableBytes >= count else { throw malformed }
+        buffer.moveReaderIndex(forwardBy: count)
+    }
+
+    private mutating func readVarint() -> UInt64? {
+        var value: UInt64 = 0
+        for shift in stride(from: 0, to: 64, by: 7) {
+            guard let byte = buffer.readInteger(as: UInt8.self) else { return nil }
+            value |= UInt64(byte & 0x7F) << UInt64(shift)
+            if byte & 0x80 == 0 { return value }
+        }
+        return nil
+    }
+
+    private var malformed: GRPCError {
+        let name = Envoy_Service_LoadStats_V3_LoadStatsRequest.protoMessageName
+        return GRPCError(.invalidArgument, "the message is not a valid \(name)")
+    }
+}
+
+// MARK: - The words of the protocol
+
+extension ClusterReport {
+    fileprivate init(_ wire: Envoy_Config_Endpoint_V3_ClusterStats, isKnown: Bool) {
+        self.init(
+            name: wire.clusterName,
+            interval: wire.hasLoadReportInterval ? Duration(wire.loadReportInterval) : .zero,
+            isKnown: isKnown,
+            localities: wire.upstreamLocalityStats.map { LocalityReport($0) },
+            dropped: wire.totalDroppedRequests,
+            droppedByCategory: wire.droppedRequests.map {
+                DropReport(category: $0.category, count: $0.droppedCount)
+            }
+        )
+    }
+}
+
+extension LocalityReport {
+    fileprivate init(_ wire: Envoy_Config_Endpoint_V3_UpstreamLocalityStats) {
+        let counts = RequestCounts(
+            issued: wire.totalIssuedRequests,
+            succeeded: wire.totalSuccessfulRequests,
+            failed: wire.totalErrorRequests
+        )
+        var metrics = wire.loadMetricStats.map { MetricSample($0) }
+        let utilizations = [
+            ("cpu_utilization", wire.hasCpuUtilization, wire.cpuUtilization),
+            ("mem_utilization", wire.hasMemUtilization, wire.memUtilization),
+            (
+                "application_utilization", wire.hasApplicationUtilization,
+                wire.applicationUtilization
+            ),
+        ]
+        for (name, isThere, sum) in utilizations where isThere {
+            metrics.append(
+                MetricSample(
+                    name: name,
+                    requests: sum.numRequestsFinishedWithMetric,
+                    total: sum.totalMetricValue
+                )
+            )
+        }
+        self.init(
+            LoadLocality(
+                Locality(
+                    region: RegionName(wire.locality.region),
+                    zone: ZoneName(wire.locality.zone),
+                    subZone: wire.locality.subZone
+                ),
+                priority: wire.priority
+            ),
+            LoadSample(counts, inFlight: wire.totalRequestsInProgress, metrics: metrics),
+            endpoints: wire.upstreamEndpointStats.map { EndpointReport($0) }
+        )
+    }
+}
+
+extension EndpointReport {
+    fileprivate init(_ wire: Envoy_Config_Endpoint_V3_UpstreamEndpointStats) {
+        let socket = wire.address.socketAddress
+        self.init(
+            // What is no port makes no endpoint: without a host the report leaves it out.
+            UInt16(exactly: socket.portValue).map {
+                EndpointAddress(host: socket.address, port: $0)
+            } ?? EndpointAddress(host: "", port: 0),
+            LoadSample(
+                RequestCounts(
+                    issued: wire.totalIssuedRequests,
+                    succeeded: wire.totalSuccessfulRequests,
+                    failed: wire.totalErrorRequests
+                ),
+                inFlight: wire.totalRequestsInProgress,
+                metrics: wire.loadMetricStats.map { MetricSample($0) }
+            )
+        )
+    }
+}
+
+extension MetricSample {
+    fileprivate init(_ wire: Envoy_Config_Endpoint_V3_EndpointLoadMetricStats) {
+        self.init(
+            name: wire.metricName,
+            requests: wire.numRequestsFinishedWithMetric,
+            total: wire.totalMetricValue
+        )
+    }
+}
+
+extension Duration {
+    /// What is no duration by protobuf's rules is zero.
+    fileprivate init(_ wire: Google_Protobuf_Duration) {
+        let isSane =
+            (-315_576_000_000...315_576_000_000).contains(wire.seconds)
+            && abs(Int64(wire.nanos)) < 1_000_000_000
+        self = isSane ? .seconds(wire.seconds) + .nanoseconds(Int64(wire.nanos)) : .zero
+    }
+}
