@@ -215,7 +215,10 @@ let package = Package(
         tests("HTTP2Tests", ["CNghttp2", "HTTP2", "Primitives", nioCore, nioEmbedded]),
         tests(
             "IntegrationTests",
-            ["GRPC", "MeridianAPI", "Primitives", "SidecarBootstrap", nioPosix, protobuf],
+            [
+                "GRPC", "MeridianAPI", "Primitives", "SidecarBootstrap", "XDSCore", "XDSServer",
+                logging, nioPosix, protobuf,
+            ],
             exclude: ["Fixtures"]
         ),
         tests("MembershipTests", ["CAllocationCounter", "Membership", "Primitives"]),

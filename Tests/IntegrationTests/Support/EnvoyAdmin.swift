@@ -39,6 +39,23 @@ struct EnvoyAdmin {
             }
     }
 
+    /// The active clusters that came from the control plane.
+    func clusterNames() async throws -> Set<String> {
+        let clusters = try JSONDecoder().decode(
+            Clusters.self,
+            from: try await get("/clusters?format=json")
+        )
+        return Set(
+            clusters.cluster_statuses.filter { $0.added_via_api ?? false }.compactMap(\.name)
+        )
+    }
+
+    /// The active listeners.
+    func listenerNames() async throws -> Set<String> {
+        let text = String(decoding: try await get("/listeners"), as: UTF8.self)
+        return Set(text.split(separator: "\n").compactMap { $0.split(separator: ":").first }.map(String.init))
+    }
+
     /// How many endpoints of each region Envoy would send requests to.
     func routable() async throws -> [String: Int] {
         try await endpoints().filter(\.isRoutable).reduce(into: [:]) {
@@ -84,6 +101,7 @@ struct EnvoyAdmin {
 
 private struct Clusters: Decodable {
     struct Cluster: Decodable {
+        let name: String?
         let added_via_api: Bool?
         let host_statuses: [Host]?
     }
