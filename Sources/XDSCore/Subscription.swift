@@ -173,6 +173,11 @@ extension Subscription {
     private mutating func accepted(_ push: Push) {
         if rejections.isEmpty, uncertain.isEmpty, refusedVersion == nil { return }
         if push.isHeartbeat { return }
+        if variant == .stateOfTheWorld, typeURL.isFullStateInSotw {
+            // It holds all there is: what was refused before and isn't in it is gone.
+            rejections.removeAll()
+            uncertain.removeAll()
+        }
         push.forEachName { name, _ in
             rejections[name] = nil
             uncertain.remove(name)

@@ -34,7 +34,7 @@ extension Subscription {
             state = .nacked
         } else if !outstanding.isEmpty {
             state = .sent
-        } else if !hasBeenServed || !held.isEmpty || !retained.isEmpty || owesAnything(in: journal)
+        } else if isWaitingForFirst || !held.isEmpty || !retained.isEmpty || owesAnything(in: journal)
         {
             state = .notSent
         } else {
@@ -49,6 +49,11 @@ extension Subscription {
             rejections: rejections.map { ($0.key, $0.value) }.sorted { $0.name < $1.name }
         )
     }
+
+    /// It asked for something and has heard nothing.
+    ///
+    /// A client that asks for virtual hosts on demand begins with a request for none.
+    private var isWaitingForFirst: Bool { !hasBeenServed && (isWildcard || !names.isEmpty) }
 
     private var resourceCount: Int {
         let base = self.base

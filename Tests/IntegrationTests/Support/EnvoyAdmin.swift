@@ -86,6 +86,12 @@ struct EnvoyAdmin {
         }
     }
 
+    /// The value of a runtime key; nil without one.
+    func runtime(_ key: String) async throws -> String? {
+        let runtime = try JSONDecoder().decode(Runtime.self, from: try await get("/runtime"))
+        return runtime.entries[key]?.final_value
+    }
+
     private func get(_ path: String) async throws -> Data {
         guard let url = URL(string: base + path) else { throw URLError(.badURL) }
         let request = URLRequest(url: url, timeoutInterval: 5)
@@ -147,4 +153,12 @@ private struct Stats: Decodable {
     }
 
     let stats: [Stat]
+}
+
+private struct Runtime: Decodable {
+    struct Entry: Decodable {
+        let final_value: String
+    }
+
+    let entries: [String: Entry]
 }
