@@ -28,6 +28,8 @@ package struct ADSStream: ~Copyable {
     /// The client broke a rule; the shell ends the stream and nothing more comes out.
     private var isClosed = false
     private var understandsWrappers = false
+    /// See `endpointsAreProvisional`.
+    private var holdsEndpoints = false
     private var recalled: [TypeURL: ClientMemory] = [:]
 
     package init(
@@ -69,6 +71,24 @@ package struct ADSStream: ~Copyable {
     /// An earlier stream of the same client left this; before the first request.
     package mutating func recalled(_ memories: [TypeURL: ClientMemory]) {
         recalled = memories
+    }
+
+    /// The view may lack endpoints that exist; before the first request.
+    ///
+    /// A control plane that lost its registry knows no worker until the workers have come back. A client
+    /// that has endpoints from before keeps them until `endpointsAreKnown`; to all others the few that
+    /// are known are better than none.
+    package mutating func endpointsAreProvisional() {
+        holdsEndpoints = true
+    }
+
+    /// Whoever was away has had its time to come back.
+    package mutating func endpointsAreKnown() -> [Action] {
+        guard holdsEndpoints, !isClosed else { return [] }
+        holdsEndpoints = false
+        var actions = [Action]()
+        plan(into: &actions)
+        return actions
     }
 
     /// A request of a delta stream came in.
@@ -330,7 +350,9 @@ extension ADSStream {
         for index in subscriptions.indices {
             let typeURL = subscriptions[index].typeURL
             let journal = view.journal(of: typeURL)
-            if areClustersActive || !typeURL.refersToClusters {
+            if isHeld(subscriptions[index]) {
+                // Nothing that refers to clusters waits for these: the client has some already.
+            } else if areClustersActive || !typeURL.refersToClusters {
                 if let push = subscriptions[index].nextUpdate(in: journal) {
                     actions.append(.send(push))
                     sent(push, &actions)
@@ -353,15 +375,20 @@ extension ADSStream {
         guard hasHeldRemovals else { return }
         let isNothingReferring = areClustersActive && areReferrersSettled
         for index in subscriptions.indices {
-            guard isNothingReferring || subscriptions[index].hasTooManyHeldRemovals else {
-                continue
-            }
+            guard isNothingReferring || subscriptions[index].hasTooManyHeldRemovals,
+                !isHeld(subscriptions[index])
+            else { continue }
             let typeURL = subscriptions[index].typeURL
             let push = subscriptions[index].nextRemoval(in: view.journal(of: typeURL)) { name in
                 view.refers(to: ResourceReference(typeURL, name))
             }
             if let push { actions.append(.send(push)) }
         }
+    }
+
+    private func isHeld(_ subscription: Subscription) -> Bool {
+        holdsEndpoints && subscription.typeURL == .clusterLoadAssignment
+            && subscription.hasEarlierState
     }
 
     /// What goes with the resources of a response becomes due, for the types that come after.

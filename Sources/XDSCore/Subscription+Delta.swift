@@ -36,6 +36,7 @@ extension Subscription {
         } else {
             isWildcard = isForAll
             hasBeenServed = true
+            hasEarlierState = true
             uncertain.subtract(NameSet(request.initialVersions.keys))
             keepRejections(of: request.initialVersions, in: journal)
             resume(from: request.initialVersions, in: journal)

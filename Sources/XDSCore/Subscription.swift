@@ -70,6 +70,8 @@ package struct Subscription: Sendable {
     var hasBeenServed = false
     /// A request has come; the first one has rules of its own.
     var hasStarted = false
+    /// The first request said that the client has something from an earlier stream.
+    var hasEarlierState = false
     /// A request had names: from then on one without names means none, not everything (SotW).
     var hasHadNames = false
     var lastNonce: Nonce?

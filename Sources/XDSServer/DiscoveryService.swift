@@ -35,6 +35,7 @@ package final class DiscoveryService: Service {
     let logger: Logger
     let directory: StreamDirectory
     let memories: NodeMemories
+    private let isHoldingEndpoints = Atomic(false)
 
     /// - Parameter viewOf: the view that a node gets, asked on an event loop with the node of a
     ///   stream's first request.
@@ -60,7 +61,29 @@ package final class DiscoveryService: Service {
 
     /// Counters by metric name.
     package var counters: [String: UInt64] {
-        tally.values.merging(["xds_streams": UInt64(directory.count)]) { first, _ in first }
+        let states: [String: UInt64] = [
+            "xds_streams": UInt64(directory.count),
+            "xds_endpoints_held": areEndpointsProvisional ? 1 : 0,
+        ]
+        return tally.values.merging(states) { first, _ in first }
+    }
+
+    var areEndpointsProvisional: Bool { isHoldingEndpoints.load(ordering: .acquiring) }
+
+    /// The views may lack endpoints that exist: clients that come back keep those that they have.
+    ///
+    /// Call it before anything is served.
+    package func endpointsAreProvisional() {
+        isHoldingEndpoints.store(true, ordering: .releasing)
+    }
+
+    /// The views have all endpoints that are to be expected.
+    package func endpointsAreKnown() {
+        // A stream is in the directory before it asks, so one that still heard “provisional” is told.
+        isHoldingEndpoints.store(false, ordering: .releasing)
+        directory.all.forEachLoop { streams in
+            for stream in streams { stream.endpointsAreKnown() }
+        }
     }
 
     /// Renews times to live and keeps watch until the service group shuts down, and then ends every
