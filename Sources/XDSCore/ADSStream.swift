@@ -7,12 +7,13 @@ import Primitives
 ///
 ///     clusters, endpoints, secrets, and all other types      together, waiting for nothing
 ///     listeners and routes                                   no cluster response without its ACK
-///     removals of what clusters, listeners and routes        nothing due or outstanding for any of
-///     refer to, each type's alone                            these
+///     removals of what clusters, listeners and routes        nothing due, outstanding or refused for
+///     refer to, each type's alone                            any of these
 ///
 /// Envoy withholds the CDS ACK until endpoints and secrets have arrived, so these never wait for it, and it
-/// means "the clusters are active". A NACK opens the same gates as an ACK, and a type that the client never
-/// asked for has no gate, so nothing can wait for ever but for a client that answers nothing.
+/// means "the clusters are active". A NACK opens the same gates as an ACK, but for removals: what a client
+/// had before it refused an update may be in use. A type that the client never asked for has no gate, so
+/// nothing but removals can wait for ever, unless for a client that answers nothing.
 ///
 /// The same machine serves a stream of a single type, with its one subscription. There is no order among
 /// streams, but what has to go with a resource and belongs to another stream of the node is told to the shell.
@@ -346,6 +347,8 @@ extension ADSStream {
         var areClustersActive = true
         var areClustersKnown = false
         var areReferrersSettled = true
+        // A client that refused new routes has its old ones, and needs what they lead to.
+        var isAnyRefused = false
         var hasHeldRemovals = false
         for index in subscriptions.indices {
             let typeURL = subscriptions[index].typeURL
@@ -367,18 +370,24 @@ extension ADSStream {
                 // before the ACK of the endpoints, if it comes.
                 areClustersActive = subscriptions[index].outstanding.isEmpty
             }
-            if typeURL.refersToClusters, !subscriptions[index].isSettled(in: journal) {
-                areReferrersSettled = false
+            if typeURL.refersToClusters {
+                let isSettled = subscriptions[index].isSettled(in: journal)
+                areReferrersSettled = areReferrersSettled && isSettled
+                isAnyRefused = isAnyRefused || !subscriptions[index].rejections.isEmpty
             }
             hasHeldRemovals = hasHeldRemovals || subscriptions[index].hasHeldRemovals
         }
         guard hasHeldRemovals else { return }
         let isNothingReferring = areClustersActive && areReferrersSettled
         for index in subscriptions.indices {
-            guard isNothingReferring || subscriptions[index].hasTooManyHeldRemovals,
+            let typeURL = subscriptions[index].typeURL
+            // Endpoints in the state of the world: nothing is removed, but a client waits for an answer.
+            let isRemoval = variant == .delta || typeURL.isFullStateInSotw
+            guard
+                (isNothingReferring && !(isRemoval && isAnyRefused))
+                    || subscriptions[index].hasTooManyHeldRemovals,
                 !isHeld(subscriptions[index])
             else { continue }
-            let typeURL = subscriptions[index].typeURL
             let push = subscriptions[index].nextRemoval(in: view.journal(of: typeURL)) { name in
                 view.refers(to: ResourceReference(typeURL, name))
             }

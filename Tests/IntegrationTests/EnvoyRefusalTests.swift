@@ -99,6 +99,57 @@ extension IntegrationTests {
         }
 
         @Test(arguments: both)
+        func `a cluster stays while the routes that would leave it are refused`(
+            discovery: Fleet.Discovery
+        ) async throws {
+            try await FakeWorkers.with(["a", "b"]) { workers in
+                try await Fleet.with { fleet in
+                    let listen = try Ports.next()
+                    let twice = #"{"name": "N", "domains": ["*"]}"#
+                    let resources = try await fleet.encode([
+                        .listener("egress", at: listen),
+                        .cluster("a"), .endpoints("a", [workers.addresses[0]]), .routes(to: "a"),
+                        .cluster("b"), .endpoints("b", [workers.addresses[1]]), .routes(to: "b"),
+                        .routes(
+                            "routes",
+                            hosts: ["one", "two"].map { twice.replacing("N", with: $0) }
+                        ),
+                    ])
+                    try await ViewServer.with(Array(resources[..<4])) { server in
+                        let sidecar = try await fleet.startSidecar(
+                            of: server.address,
+                            listen: listen,
+                            discovery: discovery
+                        )
+                        try await server.waitUntilSynced()
+                        var kept: Set<String> = []
+                        let tally = try await Load.through(listen) { load in
+                            try await load.waitForRequests(20)
+                            server.publish(
+                                [resources[0], resources[4], resources[5], resources[7]]
+                            )
+                            try await waitUntil("the refusal") {
+                                await server.rejections()["routes"] != nil
+                            }
+                            try await load.waitForRequests(50)
+                            kept = try await sidecar.admin.clusterNames()
+                            server.publish([resources[0]] + resources[4...6])
+                            try await waitUntil("the removal") {
+                                try await sidecar.admin.clusterNames() == ["b"]
+                            }
+                            try await server.waitUntilSynced()
+                            try await load.waitForRequests(20)
+                        }
+
+                        #expect(tally.failures == [:])
+                        #expect(tally.served.keys.sorted() == ["a", "b"])
+                        #expect(kept == ["a", "b"])
+                    }
+                }
+            }
+        }
+
+        @Test(arguments: both)
         func `refused listeners and routes leave what works in place`(
             discovery: Fleet.Discovery
         ) async throws {

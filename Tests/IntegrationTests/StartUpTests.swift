@@ -103,5 +103,40 @@ extension IntegrationTests {
                 }
             }
         }
+
+        /// Envoy 1.40 leaves the second one warming for 15 s (its issue 47302), and asks for nothing.
+        @Test(arguments: both)
+        func `a cluster that shares its endpoints with another one does not stay warming`(
+            discovery: Fleet.Discovery
+        ) async throws {
+            try await FakeWorkers.with(["eu"]) { workers in
+                try await Fleet.with { fleet in
+                    let listen = try Ports.next()
+                    let resources = try await fleet.encode([
+                        .cluster("a", service: "shared"),
+                        .endpoints("shared", workers.addresses),
+                        .listener("egress", at: listen),
+                        .routes(to: "a"),
+                        .cluster("b", service: "shared"),
+                    ])
+                    try await ViewServer.with(Array(resources[..<4])) { server in
+                        let sidecar = try await fleet.startSidecar(
+                            of: server.address,
+                            listen: listen,
+                            discovery: discovery
+                        )
+                        try await server.waitUntilSynced()
+                        server.publish(resources)
+                        try await waitUntil("the second cluster") {
+                            try await sidecar.admin.clusterNames() == ["a", "b"]
+                        }
+                        try await server.waitUntilSynced()
+                        let timeouts = try await sidecar.admin.stats("init_fetch_timeout$")
+
+                        #expect(timeouts.values.allSatisfy { $0 == 0 }, "\(timeouts)")
+                    }
+                }
+            }
+        }
     }
 }

@@ -42,16 +42,20 @@ extension ResourceText {
 
     /// A cluster for gRPC whose endpoints come over ADS.
     ///
-    /// - Parameter requests: a limit that nothing here reaches; another one makes another cluster.
-    static func cluster(_ name: String, requests: Int = 1_000, more: String = "") -> Self {
+    /// - Parameters:
+    ///   - service: the name of its endpoints, if that is another one.
+    ///   - requests: a limit that nothing here reaches; another one makes another cluster.
+    static func cluster(_ name: String, service: String? = nil, requests: Int = 1_000) -> Self {
         let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
         return Self(
             .cluster,
             name,
-            companions: [ResourceReference(.clusterLoadAssignment, ResourceName(name))],
+            companions: [
+                ResourceReference(.clusterLoadAssignment, ResourceName(service ?? name))
+            ],
             """
-            "name": "\(name)", "type": "EDS", "connect_timeout": "2s", \(more)
-            "eds_cluster_config": {"eds_config": \(ads)},
+            "name": "\(name)", "type": "EDS", "connect_timeout": "2s",
+            "eds_cluster_config": {"eds_config": \(ads), "service_name": "\(service ?? name)"},
             "circuit_breakers": {"thresholds": [{"max_requests": \(requests)}]},
             "typed_extension_protocol_options": {"\(options)": {
                 "@type": "type.googleapis.com/\(options)",
