@@ -6,8 +6,8 @@ import XDSServer
 
 /// Gives workers time to come back to a control plane that has lost their registrations.
 ///
-/// An empty registry is not an empty fleet: without this, a new data directory would take every endpoint
-/// from every sidecar that reconnects before the workers do.
+/// An empty registry is not an empty fleet: without this, a new data directory would take every
+/// endpoint from every sidecar that reconnects before the workers do.
 struct RegistryGrace: ServiceLifecycle.Service {
     let discovery: DiscoveryService
     /// Nil when the store had all registrations.
@@ -19,7 +19,7 @@ struct RegistryGrace: ServiceLifecycle.Service {
         guard let span else { return }
         discovery.endpointsAreProvisional()
         logger.notice(
-            "the store has no registrations, or not all: sidecars keep the endpoints that they have",
+            "the registry may be incomplete: sidecars keep the endpoints that they have",
             metadata: ["for": "\(span)"]
         )
     }

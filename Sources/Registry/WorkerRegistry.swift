@@ -85,8 +85,8 @@ package actor WorkerRegistry<Storage: Store>: Service {
     ///
     /// Nothing may be served before this has returned.
     ///
-    /// - Returns: whether these are all that there were. A store that never had one may be a new one in
-    ///   the place of one that is lost, and a row that can't be read was a worker.
+    /// - Returns: whether these are all that there were. A store that never had one may be a new one
+    ///   in the place of one that is lost, and a row that can't be read was a worker.
     package func restore() async throws -> Bool {
         let rows = try await store.range(prefix: RegistrationRecords.prefix).entries
         let epoch = try await store.get(RegistrationRecords.highestEpochKey).entries.first

@@ -7,13 +7,13 @@ import Primitives
 ///
 ///     clusters, endpoints, secrets, and all other types      together, waiting for nothing
 ///     listeners and routes                                   no cluster response without its ACK
-///     removals of what clusters, listeners and routes        nothing due, outstanding or refused for
-///     refer to, each type's alone                            any of these
+///     removals of what clusters, listeners and routes        nothing due, outstanding or refused
+///     refer to, each type's alone                            for any of these
 ///
 /// Envoy withholds the CDS ACK until endpoints and secrets have arrived, so these never wait for it, and it
-/// means "the clusters are active". A NACK opens the same gates as an ACK, but for removals: what a client
-/// had before it refused an update may be in use. A type that the client never asked for has no gate, so
-/// nothing but removals can wait for ever, unless for a client that answers nothing.
+/// means "the clusters are active". A NACK opens the same gates as an ACK, but for removals: what a
+/// client had before it refused an update may be in use. A type that the client never asked for has
+/// no gate, so nothing but removals can wait for ever, unless for a client that answers nothing.
 ///
 /// The same machine serves a stream of a single type, with its one subscription. There is no order among
 /// streams, but what has to go with a resource and belongs to another stream of the node is told to the shell.
@@ -76,9 +76,9 @@ package struct ADSStream: ~Copyable {
 
     /// The view may lack endpoints that exist; before the first request.
     ///
-    /// A control plane that lost its registry knows no worker until the workers have come back. A client
-    /// that has endpoints from before keeps them until `endpointsAreKnown`; to all others the few that
-    /// are known are better than none.
+    /// A control plane that lost its registry knows no worker until the workers have come back. A
+    /// client that has endpoints from before keeps them until `endpointsAreKnown`; to all others the
+    /// few that are known are better than none.
     package mutating func endpointsAreProvisional() {
         holdsEndpoints = true
     }
@@ -381,7 +381,7 @@ extension ADSStream {
         let isNothingReferring = areClustersActive && areReferrersSettled
         for index in subscriptions.indices {
             let typeURL = subscriptions[index].typeURL
-            // Endpoints in the state of the world: nothing is removed, but a client waits for an answer.
+            // Endpoints in the state of the world: none is removed, but a client waits for an answer.
             let isRemoval = variant == .delta || typeURL.isFullStateInSotw
             guard
                 (isNothingReferring && !(isRemoval && isAnyRefused))

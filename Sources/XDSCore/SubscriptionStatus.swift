@@ -34,7 +34,8 @@ extension Subscription {
             state = .nacked
         } else if !outstanding.isEmpty {
             state = .sent
-        } else if isWaitingForFirst || !held.isEmpty || !retained.isEmpty || owesAnything(in: journal)
+        } else if isUnserved || !held.isEmpty || !retained.isEmpty
+            || owesAnything(in: journal)
         {
             state = .notSent
         } else {
@@ -53,7 +54,7 @@ extension Subscription {
     /// It asked for something and has heard nothing.
     ///
     /// A client that asks for virtual hosts on demand begins with a request for none.
-    private var isWaitingForFirst: Bool { !hasBeenServed && (isWildcard || !names.isEmpty) }
+    private var isUnserved: Bool { !hasBeenServed && (isWildcard || !names.isEmpty) }
 
     private var resourceCount: Int {
         let base = self.base

@@ -79,7 +79,7 @@ package final class DiscoveryService: Service {
 
     /// The views have all endpoints that are to be expected.
     package func endpointsAreKnown() {
-        // A stream is in the directory before it asks, so one that still heard “provisional” is told.
+        // A stream is in the directory before it asks, so one that heard otherwise is told.
         isHoldingEndpoints.store(false, ordering: .releasing)
         directory.all.forEachLoop { streams in
             for stream in streams { stream.endpointsAreKnown() }

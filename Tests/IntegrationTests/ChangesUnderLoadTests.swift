@@ -152,12 +152,17 @@ private struct Pool {
                     ("cds \(name) \(variant)", .cluster(name, requests: 1_000 + variant))
                 )
                 texts.append(
-                    ("eds \(name) \(variant)", .endpoints(name, choices[variant], weight: 1 + variant))
+                    (
+                        "eds \(name) \(variant)",
+                        .endpoints(name, choices[variant], weight: 1 + variant)
+                    )
                 )
             }
         }
         for table in 0...1 {
-            texts.append(("lds \(table)", .listener("egress", at: listen, routes: "routes-\(table)")))
+            texts.append(
+                ("lds \(table)", .listener("egress", at: listen, routes: "routes-\(table)"))
+            )
             for generation in 0..<ChangingMesh.variants {
                 for idle in 0..<ChangingMesh.variants {
                     texts.append(

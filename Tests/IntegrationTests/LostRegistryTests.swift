@@ -101,7 +101,7 @@ extension Fleet {
                 import sqlite3, sys
                 store = sqlite3.connect(sys.argv[1])
                 changed = store.execute(
-                    "UPDATE entry SET value = x'ff' WHERE key = CAST('/meridian/workers/us-1' AS BLOB)")
+                    "UPDATE entry SET value = x'ff' WHERE key = ?", [b"/meridian/workers/us-1"])
                 assert changed.rowcount == 1
                 store.commit()
                 store.close()
@@ -120,7 +120,9 @@ extension Fleet {
     fileprivate func spoilStore() throws {
         let path = "\(directory)/data/meridian.db"
         // What is in the log would mend it.
-        for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+        for suffix in ["-wal", "-shm"] {
+            try? FileManager.default.removeItem(atPath: path + suffix)
+        }
         try Data(repeating: 0x5A, count: 8_192).write(to: URL(filePath: path))
     }
 }

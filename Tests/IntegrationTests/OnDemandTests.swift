@@ -16,12 +16,13 @@ extension IntegrationTests {
             """
         }
 
-        @Test func `a cluster comes when a request asks for it and an unknown one is said at once`()
+        @Test func `a cluster comes on demand and an unknown one is said at once`()
             async throws
         {
             try await FakeWorkers.with(["eu"]) { workers in
                 try await Fleet.with { fleet in
                     let listen = try Ports.next()
+                    let worker = workers.addresses[0]
                     let filter = Self.onDemand(
                         #", "odcds": {"source": \#(ResourceText.ads), "timeout": "20s"}"#
                     )
@@ -30,7 +31,11 @@ extension IntegrationTests {
                             "route": {"cluster_header": "x-cluster"}}]}
                         """
                     let resources = try await fleet.encode([
-                        .staticCluster("lazy", workers.addresses[0].host, workers.addresses[0].port),
+                        .staticCluster(
+                            "lazy",
+                            worker.host,
+                            worker.port
+                        ),
                         .listener("egress", at: listen, filters: [filter]),
                         .routes("routes", hosts: [route]),
                     ])
@@ -67,7 +72,8 @@ extension IntegrationTests {
             }
         }
 
-        @Test func `a virtual host comes when a request asks for it and an unknown one is said at once`()
+        @Test
+        func `a virtual host comes on demand and an unknown one is said at once`()
             async throws
         {
             try await Fleet.with { fleet in
@@ -102,7 +108,7 @@ extension IntegrationTests {
             }
         }
 
-        @Test func `routes of a scope come when a request asks for them`() async throws {
+        @Test func `routes of a scope come on demand`() async throws {
             try await Fleet.with { fleet in
                 let listen = try Ports.next()
                 let resources = try await fleet.encode([

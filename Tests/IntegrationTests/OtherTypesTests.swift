@@ -55,7 +55,9 @@ extension IntegrationTests {
                     let second = try await HTTPAnswer.get(listen, headers: ["x-scope": "b"])
                     let gone = try await HTTPAnswer.get(listen, headers: ["x-scope": "a"])
                     let timeouts = try await sidecar.admin.stats("init_fetch_timeout$")
-                    let stats = try await sidecar.admin.stats("(warming_clusters|ssl_context_update)")
+                    let stats = try await sidecar.admin.stats(
+                        "(warming_clusters|ssl_context_update)"
+                    )
 
                     #expect(firstRuntime == "1")
                     #expect(first == HTTPAnswer(status: 200, body: "hello one"))
@@ -142,6 +144,8 @@ extension ResourceText {
         """
     }
 
+    private static let tls = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
+
     /// A cluster with TLS whose trusted certificates come as a secret.
     fileprivate static func secure(_ name: String, secret: String, source: String) -> Self {
         Self(
@@ -154,8 +158,7 @@ extension ResourceText {
                 {"endpoint": {"address": {"socket_address": {
                     "address": "127.0.0.1", "port_value": 9}}}}]}]},
             "transport_socket": {"name": "tls", "typed_config": {
-                "@type":
-                    "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                "@type": "\(tls).UpstreamTlsContext",
                 "common_tls_context": {"validation_context_sds_secret_config": {
                     "name": "\(secret)", "sds_config": \(source)}}}}
             """

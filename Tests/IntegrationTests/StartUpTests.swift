@@ -58,9 +58,11 @@ extension IntegrationTests {
         }
 
         @Test(arguments: both)
-        func `a sidecar that comes back to another replica gets what changed and loses what is gone`(
-            discovery: Fleet.Discovery
-        ) async throws {
+        func
+            `a sidecar that comes back gets what changed and loses what is gone`(
+                discovery: Fleet.Discovery
+            ) async throws
+        {
             try await FakeWorkers.with(["eu"]) { workers in
                 try await Fleet.with { fleet in
                     let listen = try Ports.next()
@@ -104,7 +106,8 @@ extension IntegrationTests {
             }
         }
 
-        /// Envoy 1.40 leaves the second one warming for 15 s (its issue 47302), and asks for nothing.
+        /// Envoy 1.40 leaves the second one warming for 15 s (its issue 47302), and asks for
+        /// nothing.
         @Test(arguments: both)
         func `a cluster that shares its endpoints with another one does not stay warming`(
             discovery: Fleet.Discovery

@@ -5,8 +5,8 @@ import XDSCore
 
 /// Seeded runs of several clients on one view, over a network and with processes that fail.
 ///
-/// The rules of a stream have to hold whatever comes in, also what TCP would never do; that a client
-/// converges is asked of it only on a stream that nothing was done to.
+/// The rules of a stream have to hold whatever comes in, also what TCP would never do; that a
+/// client converges is asked of it only on a stream that nothing was done to.
 ///
 /// `MERIDIAN_SEED` replays one seed, in all cases, with the events that led to its end.
 struct FaultTests {
@@ -123,7 +123,7 @@ private struct FaultSimulation: ~Copyable {
 
     private mutating func settle() {
         for index in lines.indices where problems.isEmpty {
-            // What was lost or came in disorder is put right by the next stream, and by nothing else.
+            // What was lost or came in disorder is put right by the next stream, and by that only.
             if lines[index].isDisordered { reconnect(index) }
             lines[index].snapshots = [view]
         }

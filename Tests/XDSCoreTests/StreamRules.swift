@@ -34,7 +34,7 @@ struct StreamRules {
             }
             if request.subscribe.contains(.wildcard) { forgetRefusals(of: request.typeURL) }
         case .stateOfTheWorld(let request):
-            // It names all of them each time. One that answers nothing may be the same request again.
+            // It names all of them each time; one that answers nothing may ask for them again.
             let isAnswer = unanswered[request.typeURL]?.last?.nonce.text == request.nonce
             if !isAnswer { forgetRefusals(of: request.typeURL) }
         }
@@ -58,14 +58,11 @@ struct StreamRules {
         for resource in push.resources { refused[resource.reference] = resource.version }
     }
 
-    /// The client has the accepted version of a route, or the one before a refused one.
+    /// The client has the accepted version of a route; of a refused response it may have any part.
     private mutating func settleRoutes(of push: Push, isRefused: Bool) {
+        guard !isRefused else { return }
         for route in push.resources {
-            if isRefused {
-                // Of a refused response any part may have been applied.
-                continue
-            }
-            guard let index = routes[route.name]?.firstIndex(where: { $0 == route }) else { continue }
+            guard let index = routes[route.name]?.firstIndex(of: route) else { continue }
             routes[route.name]?.removeFirst(index)
         }
     }

@@ -50,12 +50,6 @@ struct EnvoyAdmin {
         )
     }
 
-    /// The active listeners.
-    func listenerNames() async throws -> Set<String> {
-        let text = String(decoding: try await get("/listeners"), as: UTF8.self)
-        return Set(text.split(separator: "\n").compactMap { $0.split(separator: ":").first }.map(String.init))
-    }
-
     /// How many endpoints of each region Envoy would send requests to.
     func routable() async throws -> [String: Int] {
         try await endpoints().filter(\.isRoutable).reduce(into: [:]) {
