@@ -246,8 +246,8 @@ let package = Package(
         tests(
             "IntegrationTests",
             [
-                "EnvoyAPI", "GRPC", "MeridianAPI", "Primitives", "SidecarBootstrap", nioPosix,
-                protobuf,
+                "EnvoyAPI", "GRPC", "MeridianAPI", "Primitives", "SidecarBootstrap", "XDSCore",
+                "XDSServer", logging, nioPosix, protobuf,
             ],
             exclude: ["Fixtures"]
         ),

@@ -91,7 +91,12 @@ package struct ControlPlane: Sendable {
             observer: EndpointPublisher(state: state, discovery: discovery),
             logger: logger
         )
-        try await registry.restore()
+        let grace = RegistryGrace(
+            discovery: discovery,
+            span: try await registry.restore() ? nil : loaded.mesh.registryGrace,
+            logger: logger
+        )
+        grace.begin()
         let operators = Operator(
             store: store,
             state: state,
@@ -146,7 +151,7 @@ package struct ControlPlane: Sendable {
         // The last one is shut down first: the registry ends its streams before the server could
         // break them, so that no worker is taken for dead.
         let services = ServiceGroup(
-            services: [server, health, discovery, loads, prober, registry] + adminHTTP,
+            services: [server, health, discovery, loads, prober, registry, grace] + adminHTTP,
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )

@@ -95,7 +95,10 @@ package actor WorkerRegistry<Storage: Store>: Service {
     /// Brings the registrations back that the store holds.
     ///
     /// Nothing may be served before this has returned.
-    package func restore() async throws {
+    ///
+    /// - Returns: whether these are all that there were. A store that never had one may be a new one
+    ///   in the place of one that is lost, and a row that can't be read was a worker.
+    package func restore() async throws -> Bool {
         let rows = try await store.range(prefix: RegistrationRecords.prefix).entries
         let epoch = try await store.get(RegistrationRecords.highestEpochKey).entries.first
         let stored = rows.compactMap { row in
@@ -112,6 +115,7 @@ package actor WorkerRegistry<Storage: Store>: Service {
         )
         try await save(instructions)
         await publish(instructions)
+        return epoch != nil && stored.count == rows.count
     }
 
     package func directoryChanged(to directory: MeshDirectory) {

@@ -7,12 +7,13 @@ import Primitives
 ///
 ///     clusters, endpoints, secrets, and all other types      together, waiting for nothing
 ///     listeners and routes                                   no cluster response without its ACK
-///     removals of what clusters, listeners and routes        nothing due or outstanding for any of
-///     refer to, each type's alone                            these
+///     removals of what clusters, listeners and routes        nothing due, outstanding or refused
+///     refer to, each type's alone                            for any of these
 ///
 /// Envoy withholds the CDS ACK until endpoints and secrets have arrived, so these never wait for it, and it
-/// means "the clusters are active". A NACK opens the same gates as an ACK, and a type that the client never
-/// asked for has no gate, so nothing can wait for ever but for a client that answers nothing.
+/// means "the clusters are active". A NACK opens the same gates as an ACK, but for removals: what a
+/// client had before it refused an update may be in use. A type that the client never asked for has
+/// no gate, so nothing but removals can wait for ever, unless for a client that answers nothing.
 ///
 /// The same machine serves a stream of a single type, with its one subscription. There is no order among
 /// streams, but what has to go with a resource and belongs to another stream of the node is told to the shell.
@@ -28,6 +29,8 @@ package struct ADSStream: ~Copyable {
     /// The client broke a rule; the shell ends the stream and nothing more comes out.
     private var isClosed = false
     private var understandsWrappers = false
+    /// See `endpointsAreProvisional`.
+    private var holdsEndpoints = false
     private var recalled: [TypeURL: ClientMemory] = [:]
 
     package init(
@@ -71,6 +74,24 @@ package struct ADSStream: ~Copyable {
     /// An earlier stream of the same client left this; before the first request.
     package mutating func recalled(_ memories: [TypeURL: ClientMemory]) {
         recalled = memories
+    }
+
+    /// The view may lack endpoints that exist; before the first request.
+    ///
+    /// A control plane that lost its registry knows no worker until the workers have come back. A
+    /// client that has endpoints from before keeps them until `endpointsAreKnown`; to all others the
+    /// few that are known are better than none.
+    package mutating func endpointsAreProvisional() {
+        holdsEndpoints = true
+    }
+
+    /// Whoever was away has had its time to come back.
+    package mutating func endpointsAreKnown() -> [Action] {
+        guard holdsEndpoints, !isClosed else { return [] }
+        holdsEndpoints = false
+        var actions = [Action]()
+        plan(into: &actions)
+        return actions
     }
 
     /// A request of a delta stream came in.
@@ -366,11 +387,15 @@ extension ADSStream {
         var areClustersActive = true
         var areClustersKnown = false
         var areReferrersSettled = true
+        // A client that refused new routes has its old ones, and needs what they lead to.
+        var isAnyRefused = false
         var hasHeldRemovals = false
         for index in subscriptions.indices {
             let typeURL = subscriptions[index].typeURL
             let journal = view.journal(of: typeURL)
-            if areClustersActive || !typeURL.refersToClusters {
+            if isHeld(subscriptions[index]) {
+                // Nothing that refers to clusters waits for these: the client has some already.
+            } else if areClustersActive || !typeURL.refersToClusters {
                 if let push = subscriptions[index].nextUpdate(in: journal) {
                     actions.append(.send(push))
                     sent(push, &actions)
@@ -385,23 +410,34 @@ extension ADSStream {
                 // before the ACK of the endpoints, if it comes.
                 areClustersActive = subscriptions[index].outstanding.isEmpty
             }
-            if typeURL.refersToClusters, !subscriptions[index].isSettled(in: journal) {
-                areReferrersSettled = false
+            if typeURL.refersToClusters {
+                let isSettled = subscriptions[index].isSettled(in: journal)
+                areReferrersSettled = areReferrersSettled && isSettled
+                isAnyRefused = isAnyRefused || !subscriptions[index].rejections.isEmpty
             }
             hasHeldRemovals = hasHeldRemovals || subscriptions[index].hasHeldRemovals
         }
         guard hasHeldRemovals else { return }
         let isNothingReferring = areClustersActive && areReferrersSettled
         for index in subscriptions.indices {
-            guard isNothingReferring || subscriptions[index].hasTooManyHeldRemovals else {
-                continue
-            }
             let typeURL = subscriptions[index].typeURL
+            // Endpoints in the state of the world: none is removed, but a client waits for an answer.
+            let isRemoval = variant == .delta || typeURL.isFullStateInSotw
+            guard
+                (isNothingReferring && !(isRemoval && isAnyRefused))
+                    || subscriptions[index].hasTooManyHeldRemovals,
+                !isHeld(subscriptions[index])
+            else { continue }
             let push = subscriptions[index].nextRemoval(in: view.journal(of: typeURL)) { name in
                 view.refers(to: ResourceReference(typeURL, name))
             }
             if let push { actions.append(.send(push)) }
         }
+    }
+
+    private func isHeld(_ subscription: Subscription) -> Bool {
+        holdsEndpoints && subscription.typeURL == .clusterLoadAssignment
+            && subscription.hasEarlierState
     }
 
     /// What goes with the resources of a response becomes due, for the types that come after.

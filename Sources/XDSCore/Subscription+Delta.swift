@@ -45,6 +45,7 @@ extension Subscription {
         } else {
             isWildcard = isForAll
             hasBeenServed = true
+            hasEarlierState = true
             uncertain.subtract(NameSet(request.initialVersions.keys))
             keepRejections(of: request.initialVersions, in: journal)
             noteAccepted(request.initialVersions, in: journal)

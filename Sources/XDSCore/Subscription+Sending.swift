@@ -338,6 +338,7 @@ extension Subscription {
     private mutating func nextPartialState(in journal: ResourceJournal) -> Push? {
         let due = due(in: journal)
         let previous = advance(to: journal, due)
+        forgetRejectionsOfGone(in: journal)
         let asked = owed
         owed.removeAll()
         mustAnswer = false
@@ -357,5 +358,13 @@ extension Subscription {
         }
         guard due.updates > 0 else { return nil }
         return push(previous.isEmpty ? .everything : .updates(since: previous), in: journal)
+    }
+
+    /// What is gone is never said in this form, so no answer of the client ends its refusal.
+    private mutating func forgetRejectionsOfGone(in journal: ResourceJournal) {
+        guard !rejections.isEmpty else { return }
+        let refused = rejections.count
+        rejections = rejections.filter { journal.contains($0.key) }
+        if rejections.count != refused { hasMemoryChanged = true }
     }
 }

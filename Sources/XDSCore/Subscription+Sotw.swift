@@ -47,6 +47,7 @@ extension Subscription {
         in journal: ResourceJournal
     ) {
         names = requested
+        hasEarlierState = !request.version.rawValue.isEmpty
         // With names, the version doesn't say whether the last response was to the same ones.
         // After a refusal the client has more than the version that it accepted; and what it refused is
         // still refused.

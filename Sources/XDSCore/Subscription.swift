@@ -70,6 +70,8 @@ package struct Subscription: Sendable {
     var hasBeenServed = false
     /// A request has come; the first one has rules of its own.
     var hasStarted = false
+    /// The first request said that the client has something from an earlier stream.
+    var hasEarlierState = false
     /// A request had names: from then on one without names means none, not everything (SotW).
     var hasHadNames = false
     var lastNonce: Nonce?
@@ -179,6 +181,11 @@ extension Subscription {
     private mutating func accepted(_ push: Push) {
         if rejections.isEmpty, uncertain.isEmpty, refusedVersion == nil { return }
         if push.isHeartbeat { return }
+        if variant == .stateOfTheWorld, typeURL.isFullStateInSotw {
+            // It holds all there is: what was refused before and isn't in it is gone.
+            rejections.removeAll()
+            uncertain.removeAll()
+        }
         push.forEachName { name, _ in
             rejections[name] = nil
             uncertain.remove(name)

@@ -39,6 +39,7 @@ package final class DiscoveryService: Service {
     let logger: Logger
     let directory: StreamDirectory
     let memories: NodeMemories
+    private let isHoldingEndpoints = Atomic(false)
 
     /// - Parameters:
     ///   - answered: told on an event loop what a node said of resources that are made of several objects;
@@ -71,8 +72,30 @@ package final class DiscoveryService: Service {
 
     /// Counters by metric name.
     package var counters: [String: UInt64] {
-        tally.values.merging(["xds_streams": UInt64(directory.count)]) { first, _ in first }
+        let states: [String: UInt64] = [
+            "xds_streams": UInt64(directory.count),
+            "xds_endpoints_held": areEndpointsProvisional ? 1 : 0,
+        ]
+        return tally.values.merging(states) { first, _ in first }
             .merging(oddities.values) { first, _ in first }
+    }
+
+    var areEndpointsProvisional: Bool { isHoldingEndpoints.load(ordering: .acquiring) }
+
+    /// The views may lack endpoints that exist: clients that come back keep those that they have.
+    ///
+    /// Call it before anything is served.
+    package func endpointsAreProvisional() {
+        isHoldingEndpoints.store(true, ordering: .releasing)
+    }
+
+    /// The views have all endpoints that are to be expected.
+    package func endpointsAreKnown() {
+        // A stream is in the directory before it asks, so one that heard otherwise is told.
+        isHoldingEndpoints.store(false, ordering: .releasing)
+        directory.all.forEachLoop { streams in
+            for stream in streams { stream.endpointsAreKnown() }
+        }
     }
 
     /// Renews times to live and keeps watch until the service group shuts down, and then ends every

@@ -155,6 +155,11 @@ final class DiscoveryStream: InlineStreamHandler {
         performUnasked(machine.heartbeatIsDue())
     }
 
+    /// The registry is complete, or nobody is waited for any longer.
+    func endpointsAreKnown() {
+        performUnasked(machine.endpointsAreKnown())
+    }
+
     /// Actions of which no request is the cause, so that nobody else answers for their failure.
     private func performUnasked(_ actions: [ADSStream.Action]) {
         do {
@@ -222,6 +227,7 @@ final class DiscoveryStream: InlineStreamHandler {
         self.view = view
         service.directory.entered(view)
         if node.understandsWrappers { machine.learnedOfWrappers() }
+        if service.areEndpointsProvisional { machine.endpointsAreProvisional() }
         machine.recalled(service.memories.memories(of: node.id))
         view.add(self, on: call.eventLoop)
         service.logger.info(

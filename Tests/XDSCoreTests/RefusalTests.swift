@@ -135,10 +135,50 @@ struct RefusalTests {
         #expect(second.ask("cds", version: accepted) == ["cds +a=1"])
     }
 
-    private func refuse(_ stream: TestStream, _ accepted: Version) {
+    @Test(arguments: ["cds", "lds"])
+    func `a full state that is accepted ends the refusal of what is gone`(type: String) {
+        let stream = TestStream(.stateOfTheWorld, view: .sample("\(type) a 1"))
+        stream.ask(type)
+        stream.ask(type)
+        stream.publish("\(type) a 1, \(type) b 1")
+        refuse(stream, "", type)
+        let refused = stream.state(type)
+        stream.publish("\(type) a 1")
+        stream.ask(type)
+        stream.ask(type)
+        #expect(refused == .nacked)
+        #expect(stream.state(type) == .synced)
+    }
+
+    @Test func `routes that were refused and are gone are refused no more`() {
+        let stream = TestStream(.stateOfTheWorld, view: .sample("rds a 1"))
+        stream.ask("rds", "a", "b")
+        stream.ask("rds", "a", "b")
+        stream.publish("rds a 1, rds b 1")
         stream.request(
             SotwRequest(
-                typeURL: .cluster,
+                typeURL: .routeConfiguration,
+                names: ["a", "b"],
+                nonce: stream.lastPush?.nonce.text ?? "",
+                error: ErrorDetail(code: 13, message: "no")
+            )
+        )
+        let refused = stream.state("rds")
+        stream.publish("rds a 1")
+        #expect(refused == .nacked)
+        #expect(stream.state("rds") == .synced)
+    }
+
+    @Test func `a client that asks for nothing yet has all that it is to have`() {
+        let stream = TestStream(view: .sample("vhds a 1"))
+        stream.subscribe("vhds")
+        #expect(stream.state("vhds") == .synced)
+    }
+
+    private func refuse(_ stream: TestStream, _ accepted: Version, _ type: String = "cds") {
+        stream.request(
+            SotwRequest(
+                typeURL: sampleType(type),
                 version: accepted,
                 nonce: stream.lastPush?.nonce.text ?? "",
                 error: ErrorDetail(code: 13, message: "no")

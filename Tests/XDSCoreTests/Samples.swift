@@ -156,6 +156,15 @@ final class TestStream {
         took(stream.watchdogCame())
     }
 
+    func endpointsAreProvisional() {
+        stream.endpointsAreProvisional()
+    }
+
+    @discardableResult
+    func endpointsAreKnown() -> [String] {
+        took(stream.endpointsAreKnown())
+    }
+
     func learnedOfWrappers() {
         stream.learnedOfWrappers()
     }

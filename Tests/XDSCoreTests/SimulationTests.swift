@@ -203,32 +203,11 @@ private struct Simulation: ~Copyable {
     }
 
     private mutating func checkConvergence() {
-        if client.isWarming { problems.append("a cluster is warming for ever") }
-        for typeURL in FakeClient.types {
-            let has = client.applied(typeURL)
-            let journal = views[current].journal(of: typeURL)
-            for resource in journal.resources {
-                let isWanted =
-                    typeURL.hasLegacyWildcard || client.names(typeURL).contains(resource.name)
-                guard isWanted, !client.refuses(resource) else { continue }
-                if has[resource.name]?.version != resource.version {
-                    problems.append(
-                        "\(resource.reference) is \(resource.version), the client has "
-                            + (has[resource.name]?.version.rawValue ?? "nothing")
-                    )
-                }
-            }
-            let isRemovalTold = parameters.variant == .delta || typeURL.isFullStateInSotw
-            for name in has.keys.sorted() where isRemovalTold && !journal.contains(name) {
-                problems.append("\(typeURL.shortName)/\(name) is gone, the client has it")
-            }
-        }
-        let status = stream.status
-        for subscription in status where subscription.state != .synced && !parameters.refuses {
-            let isAbsent = subscription.state == .notSent && subscription.resourceCount == 0
-            if !isAbsent {
-                problems.append("\(subscription.typeURL.shortName) is \(subscription.state)")
-            }
-        }
+        problems += convergenceProblems(
+            of: client,
+            on: stream.status,
+            view: views[current],
+            refuses: parameters.refuses
+        )
     }
 }

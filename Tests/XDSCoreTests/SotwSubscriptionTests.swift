@@ -88,6 +88,16 @@ struct SotwSubscriptionTests {
         #expect(stream.ask("eds", "a", "b") == ["eds +b=1"])
     }
 
+    @Test func `a stale request for the same names brings nothing twice`() {
+        let stream = stream("eds a 1")
+        stream.ask("eds", "a")
+        let old = stream.lastPush?.nonce.text
+        stream.ask("eds", "a")
+        stream.publish("eds a 2")
+        stream.ask("eds", "a", nonce: old)
+        #expect(stream.ask("eds", "a") == [])
+    }
+
     @Test func `changes during an outstanding response coalesce`() {
         let stream = stream("eds a 1, eds b 1")
         stream.ask("eds", "a", "b")

@@ -39,6 +39,7 @@ final class ChildProcess: Sendable {
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, outputPath, flags, 0o600)
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errorPath, flags, 0o600)
+        closeOtherFiles(&actions)
         // The thread that tests run on may have signals blocked, and a child would start with the same:
         // one that handles SIGTERM in the plain way would never see it.
         var attributes = posix_spawnattr_t()
@@ -132,6 +133,17 @@ extension ChildProcess.End {
         let signal = waitStatus & 0x7F
         self = signal == 0 ? .status((waitStatus >> 8) & 0xFF) : .signal(signal)
     }
+}
+
+/// Keeps the tests' own sockets from the program: one that inherited them would keep them open when
+/// the tests close them.
+///
+/// glibc has had the function since 2.34, but Swift's module of it leaves it out.
+private func closeOtherFiles(_ actions: inout posix_spawn_file_actions_t) {
+    typealias CloseFrom =
+        @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, CInt) -> CInt
+    guard let symbol = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else { return }
+    _ = unsafeBitCast(symbol, to: CloseFrom.self)(&actions, STDERR_FILENO + 1)
 }
 
 /// Lends a list of strings as C wants it, with a null pointer behind it.

@@ -41,6 +41,17 @@ struct EnvoyAdmin {
             }
     }
 
+    /// The active clusters that came from the control plane.
+    func clusterNames() async throws -> Set<String> {
+        let clusters = try JSONDecoder().decode(
+            Clusters.self,
+            from: try await get("/clusters?format=json")
+        )
+        return Set(
+            clusters.cluster_statuses.filter { $0.added_via_api ?? false }.compactMap(\.name)
+        )
+    }
+
     /// How many endpoints of each region Envoy would send requests to.
     func routable() async throws -> [String: Int] {
         try await endpoints().filter(\.isRoutable).reduce(into: [:]) {
@@ -71,6 +82,12 @@ struct EnvoyAdmin {
         }
     }
 
+    /// The value of a runtime key; nil without one.
+    func runtime(_ key: String) async throws -> String? {
+        let runtime = try JSONDecoder().decode(Runtime.self, from: try await get("/runtime"))
+        return runtime.entries[key]?.final_value
+    }
+
     func get(_ path: String) async throws -> Data {
         guard let url = URL(string: base + path) else { throw URLError(.badURL) }
         let request = URLRequest(url: url, timeoutInterval: 5)
@@ -86,6 +103,7 @@ struct EnvoyAdmin {
 
 private struct Clusters: Decodable {
     struct Cluster: Decodable {
+        let name: String?
         let added_via_api: Bool?
         let host_statuses: [Host]?
     }
@@ -131,4 +149,12 @@ private struct Stats: Decodable {
     }
 
     let stats: [Stat]
+}
+
+private struct Runtime: Decodable {
+    struct Entry: Decodable {
+        let final_value: String
+    }
+
+    let entries: [String: Entry]
 }

@@ -158,17 +158,32 @@ final class Fleet: Sendable {
         _ control: ControlPlane,
         discovery: Discovery = .delta
     ) async throws -> Sidecar {
-        let listen = try Ports.next()
+        try await startSidecar(in: region, of: control.address, discovery: discovery)
+    }
+
+    /// - Parameters:
+    ///   - listen: where the test's own listener will be, if it makes one.
+    ///   - edit: what the test's bootstrap has beside the usual.
+    func startSidecar(
+        in region: String = "eu",
+        of control: EndpointAddress,
+        listen: EndpointAddress? = nil,
+        discovery: Discovery = .delta,
+        edit: (String) -> String = { $0 }
+    ) async throws -> Sidecar {
+        let listen = try listen ?? Ports.next()
         let admin = try Ports.next()
         let values = BootstrapValues(
             nodeID: NodeID("sidecar-\(region)"),
             locality: Locality(region: RegionName(region), zone: ZoneName("\(region)-a")),
             listen: listen,
             admin: admin,
-            controlPlanes: [control.address]
+            controlPlanes: [control]
         )
-        let bootstrap = discovery.rewritten(
-            try BootstrapTemplate(BootstrapTemplate.envoyText).filled(with: values)
+        let bootstrap = edit(
+            discovery.rewritten(
+                try BootstrapTemplate(BootstrapTemplate.envoyText).filled(with: values)
+            )
         )
         let process = try start(
             "sidecar-\(region)",
