@@ -99,6 +99,7 @@ let package = Package(
 
         // Generated from xds/protos by scripts/generate.
         library("EnvoyAPI", [protobuf]),
+        library("EtcdAPI", [protobuf]),
         library("GRPCAPI", [protobuf]),
         library("InteropAPI", [protobuf]),
         library("MeridianAPI", [protobuf]),
@@ -115,6 +116,10 @@ let package = Package(
 
         // Shells around them.
         library("Store", ["SQLite"]),
+        library(
+            "EtcdStore",
+            ["EtcdAPI", "GRPC", "HTTP2", "Primitives", "Store", logging, nioCore, protobuf]
+        ),
         library(
             "Registry",
             [
@@ -230,7 +235,10 @@ let package = Package(
         tests("RoutingTests", ["Mesh", "Primitives", "Routing"]),
         tests("SidecarBootstrapTests", ["Primitives", "SidecarBootstrap"]),
         tests("SQLiteTests", ["SQLite"]),
-        tests("StoreTests", ["Primitives", "SQLite", "Store"]),
+        tests(
+            "StoreTests",
+            ["EtcdAPI", "EtcdStore", "GRPC", "Primitives", "SQLite", "Store", logging, nioPosix]
+        ),
         .target(
             name: "TLSTestSupport",
             dependencies: ["COpenSSL"],

@@ -46,7 +46,7 @@ package struct HistoryCompactor<Storage: Store>: Sendable {
                 failed(error)
             }
             do {
-                try await clock.sleep(until: clock.now.advanced(by: retention.interval))
+                try await clock.sleep(for: retention.interval)
             } catch {
                 return
             }

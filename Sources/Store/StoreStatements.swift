@@ -256,7 +256,8 @@ private enum SQL {
     static let updateState = "UPDATE state SET revision = ?1, oldest_change = ?2"
     static let selectLeases = "SELECT id, seconds FROM lease ORDER BY id"
     static let selectLease = "SELECT 1 FROM lease WHERE id = ?1"
-    static let selectLeaseKeys = "SELECT key FROM entry WHERE lease = ?1 AND lease <> 0 ORDER BY key"
+    static let selectLeaseKeys =
+        "SELECT key FROM entry WHERE lease = ?1 AND lease <> 0 ORDER BY key"
     static let insertLease = "INSERT INTO lease (id, seconds) VALUES (?1, ?2)"
     static let deleteLease = "DELETE FROM lease WHERE id = ?1"
 }

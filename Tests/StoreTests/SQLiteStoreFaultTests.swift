@@ -60,7 +60,7 @@ import Testing
             )
             for index in 100..<600 {
                 try database.execute(
-                    "INSERT INTO entry VALUES (CAST('k\(index)' AS BLOB), zeroblob(1000), 21, 21, 1)"
+                    "INSERT INTO entry VALUES (CAST('k\(index)' AS BLOB), zeroblob(1000), 21, 21, 1, 0)"
                 )
             }
             try database.execute("UPDATE state SET revision = 21")
