@@ -23,6 +23,7 @@ final class EtcdCluster: Sendable {
     private let directory: TemporaryDirectory
     private let heartbeat: Int
     private let election: Int
+    private let quotaBytes: Int?
     private let hosts: [String]
     private let processes: Mutex<[Process?]>
 
@@ -30,21 +31,26 @@ final class EtcdCluster: Sendable {
     ///
     /// - Parameter election: etcd's election timeout in milliseconds. A long one keeps busy machines
     ///   from electing without need; a short one makes a cluster that loses its leader go on soon.
-    static func start(election: Int = 1_000) async throws -> EtcdCluster {
+    /// - Parameter quotaBytes: how large the database may grow, when not as large as usual.
+    static func start(
+        election: Int = 1_000,
+        quotaBytes: Int? = nil
+    ) async throws -> EtcdCluster {
         guard FileManager.default.isExecutableFile(atPath: executable) else {
             throw NotStarted(
                 description: "there is no \(executable): scripts/test installs Debian's etcd-server"
             )
         }
-        let cluster = try EtcdCluster(election: election)
+        let cluster = try EtcdCluster(election: election, quotaBytes: quotaBytes)
         for member in 0..<memberCount { try cluster.run(member) }
         try await cluster.waitForLeader(known: memberCount)
         return cluster
     }
 
-    private init(election: Int) throws {
+    private init(election: Int, quotaBytes: Int?) throws {
         directory = try TemporaryDirectory()
         self.election = election
+        self.quotaBytes = quotaBytes
         heartbeat = election / 10
         // Every address of 127.0.0.0/8 is ours, so each member can have one that nobody else has.
         let number = Self.lastCluster.add(1, ordering: .relaxed).newValue
@@ -91,6 +97,7 @@ final class EtcdCluster: Sendable {
             "--heartbeat-interval", "\(heartbeat)", "--election-timeout", "\(election)",
             "--logger", "zap", "--log-outputs", directory.path("m\(member).log"),
         ]
+        if let quotaBytes { process.arguments? += ["--quota-backend-bytes", "\(quotaBytes)"] }
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
