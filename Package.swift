@@ -160,8 +160,8 @@ let package = Package(
         library(
             "ControlPlane",
             [
-                "EnvoyAPI", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh", "Primitives",
-                "Registry",
+                "EnvoyAPI", "EtcdStore", "GRPC", "GRPCAPI", "Membership", "MeridianAPI", "Mesh",
+                "Primitives", "Registry",
                 "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML", lifecycle,
                 logging, nioPosix,
                 protobuf,

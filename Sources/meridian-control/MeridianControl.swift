@@ -27,12 +27,21 @@ struct MeridianControl: AsyncParsableCommand {
     @Option(help: "Where the embedded store keeps its file; made when it is missing.")
     var dataDir = "meridian-data"
 
+    @Option(
+        help: """
+            The shared store of several control planes, etcd://HOST:PORT,HOST:PORT; without it the \
+            embedded one in --data-dir is used.
+            """
+    )
+    var store: String?
+
     func run() async throws {
         let control = ControlPlane(
             ControlPlaneConfiguration(
                 listen: listen.address,
                 dataDirectory: dataDir,
-                meshPath: mesh
+                meshPath: mesh,
+                storeURL: store
             ),
             logger: Logger(label: "meridian-control") { JSONLogHandler(label: $0) }
         )

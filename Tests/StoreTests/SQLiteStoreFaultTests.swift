@@ -129,7 +129,8 @@ import Testing
             _ = limitFileSize(usual)
             try await store.put("b", "1")
             // The lease has run out or will; its keys go as soon as the disk takes it.
-            var watch = store.watch(prefix: "leased", from: before.revision.next).makeAsyncIterator()
+            var watch = store.watch(prefix: "leased", from: before.revision.next)
+                .makeAsyncIterator()
             let gone = try await watch.next(isolation: nil)?.changes.map(\.key)
             let after = try await store.range(prefix: "")
             guard codes == [.inputOutput, .inputOutput, .inputOutput], during == before,

@@ -98,9 +98,11 @@ final class Fleet: Sendable {
     }
 
     /// - Parameter address: where to serve; nil takes a free port.
+    /// - Parameter store: the shared store; nil stands for the embedded one.
     func startControlPlane(
         mesh: MeshText = MeshText(),
-        on address: EndpointAddress? = nil
+        on address: EndpointAddress? = nil,
+        store: String? = nil
     ) async throws -> ControlPlane {
         let process = try start(
             "control",
@@ -109,7 +111,7 @@ final class Fleet: Sendable {
                 "--mesh", try write(mesh.yaml, to: "mesh.yaml"),
                 "--listen", address?.description ?? "127.0.0.1:0",
                 "--data-dir", "\(directory)/data",
-            ]
+            ] + (store.map { ["--store", $0] } ?? [])
         )
         let line = try await process.waitForLine(
             beginning: "meridian-control ready on ",
