@@ -30,7 +30,10 @@ enum EtcdVerdict {
         case .resourceExhausted where reason == nil: self = .tooLarge(text)
         case .unknown where text.contains("proposal dropped"): self = .notDone(text)
         default:
-            self = .final(StoreError(Self.code(error.code, reason ?? text), text, cause: error))
+            let code = Self.code(error.code, reason ?? text)
+            // The change that takes the database past its quota is done, and then refused.
+            let isDone = code == .diskFull
+            self = .final(StoreError(code, text, cause: error, isOutcomeUnknown: isDone))
         }
     }
 

@@ -78,7 +78,7 @@ extension SQLiteStore {
 
     private func sweepLeases() async {
         let interval = configuration.leaseCheckInterval
-        while !leases.isEmpty {
+        while !leases.isEmpty, !Task.isCancelled {
             let begin = clock.now
             do {
                 try await clock.sleep(for: interval)

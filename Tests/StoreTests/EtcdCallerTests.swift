@@ -132,12 +132,12 @@ private final class FakeMembers: Sendable {
     @Test func `an answer that is final is not asked for again`() async throws {
         let members = FakeMembers()
         let endpoints = try await members.start { _ in
-            GRPCError(.resourceExhausted, "etcdserver: mvcc: database space exceeded")
+            GRPCError(.notFound, "etcdserver: requested lease not found")
         }
         let store = store(endpoints)
         let error = await #expect(throws: StoreError.self) { try await store.put("a", "1") }
         #expect(members.count == 1)
-        #expect(error?.code == .diskFull)
+        #expect(error?.code == .leaseNotFound)
         #expect(error?.isOutcomeUnknown == false)
         await store.close()
         await members.stop()

@@ -174,6 +174,15 @@ import Testing
         #expect(kind(.init(.dataLoss, "etcdserver: corrupt cluster")) == .final(.corrupt))
     }
 
+    @Test func `a change past the quota may have been done`() {
+        let error = GRPCError(.resourceExhausted, "etcdserver: mvcc: database space exceeded")
+        guard case .final(let refusal) = EtcdVerdict(error, isSent: true) else {
+            Issue.record("it was not final")
+            return
+        }
+        #expect(refusal.isOutcomeUnknown)
+    }
+
     @Test func `what a member never handed on may be asked of another`() {
         #expect(kind(.init(.unavailable, "etcdserver: no leader")) == .notDone)
         #expect(kind(.init(.unavailable, "etcdserver: leader changed")) == .notDone)
