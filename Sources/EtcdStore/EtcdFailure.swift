@@ -29,6 +29,8 @@ enum EtcdVerdict {
         case .resourceExhausted where reason == "too many requests": self = .notDone(text)
         case .resourceExhausted where reason == nil: self = .tooLarge(text)
         case .unknown where text.contains("proposal dropped"): self = .notDone(text)
+        // What etcd has no code for, its own "context deadline exceeded" among it.
+        case .unknown: self = .unknown(text)
         default:
             let code = Self.code(error.code, reason ?? text)
             // The change that takes the database past its quota is done, and then refused.

@@ -195,6 +195,8 @@ import Testing
         #expect(kind(.init(.unavailable, "etcdserver: request timed out")) == .unknown)
         #expect(kind(.init(.unavailable, "the connection was lost: reset")) == .unknown)
         #expect(kind(.init(.deadlineExceeded, "the deadline of 5 s passed")) == .unknown)
+        #expect(kind(.init(.unknown, "context deadline exceeded")) == .unknown)
+        #expect(kind(.init(.unknown, "raft proposal dropped")) == .notDone)
     }
 
     @Test func `a response that we don't take is told apart from a full database`() {
