@@ -101,6 +101,7 @@ let package = Package(
 
         // Generated from xds/protos by scripts/generate.
         library("EnvoyAPI", [protobuf]),
+        library("EtcdAPI", [protobuf]),
         library("GRPCAPI", [protobuf]),
         library("InteropAPI", [protobuf]),
         library("MeridianAPI", [protobuf]),
@@ -119,6 +120,10 @@ let package = Package(
 
         // Shells around them.
         library("Store", ["SQLite"]),
+        library(
+            "EtcdStore",
+            ["EtcdAPI", "GRPC", "HTTP2", "Primitives", "Store", logging, nioCore, protobuf]
+        ),
         library(
             "Registry",
             [
@@ -165,9 +170,10 @@ let package = Package(
         library(
             "ControlPlane",
             [
-                "AdminHTTP", "EnvoyAPI", "GRPC", "GRPCAPI", "Loads", "Membership", "MeridianAPI",
-                "Mesh", "Primitives", "Quarantine", "Registry", "ResourceJSON", "Routing", "Store",
-                "Translation", "XDSCore", "XDSServer", "YAML", deque, lifecycle, logging, nioPosix,
+                "AdminHTTP", "EnvoyAPI", "EtcdStore", "GRPC", "GRPCAPI", "Loads", "Membership",
+                "MeridianAPI", "Mesh", "Primitives", "Quarantine", "Registry", "ResourceJSON",
+                "Routing", "Store", "Translation", "XDSCore", "XDSServer", "YAML", deque,
+                lifecycle, logging, nioPosix,
                 protobuf,
             ]
         ),
@@ -265,7 +271,10 @@ let package = Package(
         tests("RoutingTests", ["Mesh", "Primitives", "Routing"]),
         tests("SidecarBootstrapTests", ["Primitives", "SidecarBootstrap"]),
         tests("SQLiteTests", ["SQLite"]),
-        tests("StoreTests", ["Primitives", "SQLite", "Store"]),
+        tests(
+            "StoreTests",
+            ["EtcdAPI", "EtcdStore", "GRPC", "Primitives", "SQLite", "Store", logging, nioPosix]
+        ),
         .target(
             name: "TLSTestSupport",
             dependencies: ["COpenSSL"],

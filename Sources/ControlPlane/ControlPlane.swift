@@ -26,18 +26,22 @@ package struct ControlPlaneConfiguration: Sendable {
     package var adminHTTP: EndpointAddress?
     /// How often proxies are asked for their load.
     package var loadReportInterval: Duration
+    /// A shared store, `etcd://host:port,host:port`; nil for the embedded one.
+    package var storeURL: String?
 
     package init(
         listen: EndpointAddress,
         dataDirectory: String,
         meshPath: String?,
         adminHTTP: EndpointAddress? = nil,
+        storeURL: String? = nil,
         loadReportInterval: Duration = .seconds(10)
     ) {
-        self.adminHTTP = adminHTTP
         self.listen = listen
         self.dataDirectory = dataDirectory
         self.meshPath = meshPath
+        self.adminHTTP = adminHTTP
+        self.storeURL = storeURL
         self.loadReportInterval = loadReportInterval
     }
 }
@@ -49,8 +53,8 @@ package struct ControlPlaneStartError: Error, CustomStringConvertible {
 
 /// The control plane: xDS, the worker registry and the admin API on one port, over one store.
 package struct ControlPlane: Sendable {
-    private let configuration: ControlPlaneConfiguration
-    private let logger: Logger
+    let configuration: ControlPlaneConfiguration
+    let logger: Logger
 
     package init(_ configuration: ControlPlaneConfiguration, logger: Logger) {
         self.configuration = configuration
@@ -64,7 +68,25 @@ package struct ControlPlane: Sendable {
     ///
     /// - Parameter onReady: told the address once everything is served.
     package func run(onReady: @escaping @Sendable (EndpointAddress) -> Void) async throws {
-        let store = try await openStore()
+        if let url = configuration.storeURL {
+            let store = try sharedStore(url)
+            try await serve(store, upkeep: [HistoryUpkeep(store: store, logger: logger)], onReady)
+        } else {
+            // It keeps its history short by itself.
+            try await serve(try await embeddedStore(), upkeep: [], onReady)
+        }
+    }
+
+    private func serve(
+        _ store: some Store,
+        upkeep: [any ServiceLifecycle.Service],
+        _ onReady: @escaping @Sendable (EndpointAddress) -> Void
+    ) async throws {
+        do {
+            try await StoreFormat.prepare(store)
+        } catch {
+            throw ControlPlaneStartError(description: error.message)
+        }
         let loaded = try await loadMesh(store)
         let raw = try await RawCatalog.load(from: store)
         let state = MeshState(
@@ -151,35 +173,13 @@ package struct ControlPlane: Sendable {
         // The last one is shut down first: the registry ends its streams before the server could
         // break them, so that no worker is taken for dead.
         let services = ServiceGroup(
-            services: [server, health, discovery, loads, prober, registry, grace] + adminHTTP,
+            services: upkeep
+                + [server, health, discovery, loads, prober, registry, grace] + adminHTTP,
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
         try await services.run()
         await store.close()
-    }
-
-    private func openStore() async throws -> SQLiteStore {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: configuration.dataDirectory,
-                withIntermediateDirectories: true
-            )
-        } catch {
-            throw ControlPlaneStartError(
-                description:
-                    "cannot make the data directory \(configuration.dataDirectory): \(error)"
-            )
-        }
-        let path = configuration.dataDirectory + "/meridian.db"
-        do {
-            return try await SQLiteStore.open(SQLiteStore.Configuration(path: path))
-        } catch {
-            throw ControlPlaneStartError(
-                description: error.code == .inUse
-                    ? "can't open the store \(path): another process uses it" : error.message
-            )
-        }
     }
 
     private struct Loaded {
@@ -192,7 +192,7 @@ package struct ControlPlane: Sendable {
 
     /// The store's mesh, or the file's for a store that has none: what operators applied outlives a
     /// restart.
-    private func loadMesh(_ store: SQLiteStore) async throws -> Loaded {
+    private func loadMesh(_ store: some Store) async throws -> Loaded {
         let file = try configuration.meshPath.map { try MeshFile(path: $0) }
         let stored = try await store.get(MeshRecords.meshKey)
         if let entry = stored.entries.first {
@@ -222,8 +222,13 @@ package struct ControlPlane: Sendable {
         let mesh = try Mesh.parse(file.yaml, file: file.path)
         let record = try MeshRecords.encode(fileName: file.path, yaml: file.yaml)
         let result = try await store.commit(
-            Transaction(success: [.put(MeshRecords.meshKey, record)])
+            Transaction(
+                compares: [.isAbsent(MeshRecords.meshKey)],
+                success: [.put(MeshRecords.meshKey, record)]
+            )
         )
+        // Another replica was first: its mesh is the store's.
+        guard result.succeeded else { return try await loadMesh(store) }
         return Loaded(
             mesh: mesh,
             shares: Shares(),

@@ -166,7 +166,8 @@ extension Operator {
         if change.next.generation == 0 { change.next.generation = .random(in: 1 ... .max) }
         let revision = try await commit(
             [isUnchanged(change.selector)],
-            try operations(of: change.changed, change) + [setOperation(change)],
+            try records(of: change.changed, change).map { .put($0.key, $0.value) }
+                + [setOperation(change)],
             whenChanged: Self.changedElsewhere
         )
         await publish(change, revision)
@@ -175,10 +176,12 @@ extension Operator {
 
     private func storeSnapshot(_ change: RawChange) async throws -> StoreRevision {
         let old = raw[change.selector]
-        let operations = try operations(of: change.next.entries, change)
+        let records = try records(of: change.next.entries, change)
         let revision: StoreRevision
         do {
-            for batch in batches(operations) { _ = try await commit([], batch) }
+            for batch in batches(records) {
+                _ = try await commit([], batch.map { .put($0.key, $0.value) })
+            }
             revision = try await commit(
                 [isUnchanged(change.selector)],
                 [try setOperation(change)],
@@ -186,7 +189,7 @@ extension Operator {
             )
         } catch let error as GRPCError where error.code == .failedPrecondition {
             // Certainly not in force. After any other error it may be, and the next start will see.
-            await forget(operations.map(\.key))
+            await forget(records.map(\.key))
             throw error
         }
         await publish(change, revision)
@@ -233,12 +236,14 @@ extension Operator {
         )
     }
 
-    private func operations(
+    private typealias Record = (key: StoreKey, value: [UInt8])
+
+    private func records(
         of entries: [ResourceReference: RawEntry],
         _ change: RawChange
-    ) throws -> [Transaction.Operation] {
+    ) throws -> [Record] {
         try entries.sorted { $0.key < $1.key }.map { reference, entry in
-            .put(
+            (
                 RawRecords.key(reference, of: change.selector, change.next.generation),
                 try RawRecords.encode(entry, reference)
             )
@@ -246,21 +251,18 @@ extension Operator {
     }
 
     /// In lists that the store takes in one transaction each.
-    private func batches(
-        _ operations: [Transaction.Operation]
-    ) -> [[Transaction.Operation]] {
-        var batches: [[Transaction.Operation]] = []
+    private func batches(_ records: [Record]) -> [[Record]] {
+        var batches: [[Record]] = []
         var (count, bytes) = (Int.max, 0)
-        for operation in operations {
-            var size = operation.key.bytes.count
-            if case .put(_, let value) = operation { size += value.count }
+        for record in records {
+            let size = record.key.bytes.count + record.value.count
             if count >= raw.limits.maximumResourcesPerChange
                 || bytes + size > raw.limits.maximumChangeBytes
             {
                 batches.append([])
                 (count, bytes) = (0, 0)
             }
-            batches[batches.count - 1].append(operation)
+            batches[batches.count - 1].append(record)
             (count, bytes) = (count + 1, bytes + size)
         }
         return batches
@@ -268,9 +270,9 @@ extension Operator {
 
     /// Removes records that nobody reads any more; what fails here is removed at the next start.
     private func forget(_ keys: [StoreKey]) async {
-        for batch in batches(keys.map { .delete($0) }) {
+        for batch in batches(keys.map { ($0, []) }) {
             do {
-                _ = try await commit([], batch)
+                _ = try await commit([], batch.map { .delete($0.key) })
             } catch {
                 logger.warning(
                     "records that nobody needs stay in the store",

@@ -62,7 +62,7 @@ extension EncodedResource {
     /// Reads a resource that an operator brings.
     ///
     /// - Parameter place: its place in the request, for errors.
-    init(
+    convenience init(
         _ wire: Meridian_V1_RawResource,
         at place: String,
         for selector: NodeSelector,
@@ -77,7 +77,7 @@ extension EncodedResource {
         }
     }
 
-    private init(
+    private convenience init(
         _ wire: Meridian_V1_RawResource,
         _ selector: NodeSelector,
         _ limits: RawLimits

@@ -40,7 +40,7 @@ extension TextTable {
             add(
                 [
                     refusal.object, refusal.object.isEmpty ? "" : "\(refusal.revision)",
-                    "\(lastPart(refusal.typeURL).split(separator: ".").last ?? "") \(refusal.resource)",
+                    "\(refusal.typeURL.split(separator: ".").last ?? "") \(refusal.resource)",
                     refusal.state, refusal.object.isEmpty ? "" : served, "\(refusal.nodeCount)",
                 ],
                 notes: ["proxies: \(nodes)"] + error

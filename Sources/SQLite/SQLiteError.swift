@@ -14,6 +14,7 @@ package struct SQLiteError: Error, Hashable, Sendable, CustomStringConvertible {
         package static let readOnly = Code(rawValue: 8)
         /// `interrupt` or a progress check stopped the statement.
         package static let interrupted = Code(rawValue: 9)
+        package static let inputOutput = Code(rawValue: 10)
         package static let corrupt = Code(rawValue: 11)
         package static let full = Code(rawValue: 13)
         package static let cannotOpen = Code(rawValue: 14)

@@ -13,6 +13,9 @@ package struct Revision: Hashable, Comparable, BitwiseCopyable, Sendable, Custom
     /// Where a watch has to start that follows a read at this revision.
     package var next: Revision { Revision(rawValue + 1) }
 
+    /// What a read has to ask for that looks at the store as it was before this one.
+    package var previous: Revision { Revision(rawValue - 1) }
+
     package var description: String { String(rawValue) }
 
     package static func < (lhs: Self, rhs: Self) -> Bool {

@@ -8,32 +8,41 @@ package struct StoreEntry: Hashable, Sendable {
     package let modRevision: Revision
     /// Puts since the key came into being: 1 for the first.
     package let version: Int64
+    /// The lease that the key goes with.
+    package let lease: LeaseID?
 
     package init(
         key: StoreKey,
         value: [UInt8],
         createRevision: Revision,
         modRevision: Revision,
-        version: Int64
+        version: Int64,
+        lease: LeaseID? = nil
     ) {
         self.key = key
         self.value = value
         self.createRevision = createRevision
         self.modRevision = modRevision
         self.version = version
+        self.lease = lease
     }
 }
 
 /// What a read found, and the revision that it is true for.
 package struct RangeResult: Hashable, Sendable {
-    /// The store's revision at the time of the read, not the entries' newest: a watch goes on from its `next`.
+    /// The revision that was asked for, or the store's at the time of the read.
+    ///
+    /// Not the entries' newest: a watch goes on from its `next`.
     package let revision: Revision
     /// Ordered by key.
     package let entries: [StoreEntry]
+    /// The limit left some out.
+    package let hasMore: Bool
 
-    package init(revision: Revision, entries: [StoreEntry]) {
+    package init(revision: Revision, entries: [StoreEntry], hasMore: Bool = false) {
         self.revision = revision
         self.entries = entries
+        self.hasMore = hasMore
     }
 }
 
@@ -57,7 +66,7 @@ package enum StoreChange: Hashable, Sendable {
     }
 }
 
-/// Changes that a watch saw, in the order of their revisions.
+/// Changes that a watch saw, in the order of their revisions, those of one revision by their keys.
 ///
 /// All changes of one revision are in one batch.
 package struct ChangeBatch: Hashable, Sendable {

@@ -15,6 +15,7 @@ extension StoreError {
         case .busy, .locked: .inUse
         case .readOnly: .readOnly
         case .full: .diskFull
+        case .inputOutput: .inputOutput
         case .corrupt: .corrupt
         case .notADatabase: .notAStore
         case .cannotOpen: .unavailable

@@ -3,60 +3,39 @@ import SQLite
 
 /// The SQL of a `SQLiteStore`: one connection, used by one actor.
 ///
-/// `synchronous` is FULL: a commit waits for the disk. NORMAL would survive a killed process too, but a power cut could
-/// take the last commits with it, and with them an epoch that a worker was already given, which then is given to
-/// a second one. The price, one `fsync` a commit, is shared by all transactions of a group.
+/// `synchronous` is FULL: a commit waits for the disk. NORMAL would survive a killed process too,
+/// but a power cut could take the last commits with it, and with them an epoch that a worker was
+/// already given, which then is given to a second one. The price, one `fsync` a commit, is shared by
+/// all writes of a group.
 final class StoreFile {
     private(set) var revision: Revision
     /// The oldest revision whose changes are all kept.
     private(set) var oldestChange: Revision
 
-    private let limits: StoreLimits
+    let limits: StoreLimits
+    let statements: StoreStatements
     private let retainedRevisions: Int64
     private let database: Database
-    private let selectEntry: Statement
-    private let selectRange: Statement
-    private let selectRangeToEnd: Statement
-    private let upsertEntry: Statement
-    private let deleteEntry: Statement
-    private let insertChange: Statement
-    private let selectChanges: Statement
-    private let deleteChanges: Statement
-    private let updateState: Statement
+    /// The oldest revision that can be read in a file that an older version wrote.
+    private let oldestRead: Revision
 
     /// Opens the file, or makes it, and locks it for this process until the end.
     init(_ configuration: SQLiteStore.Configuration, schema: StoreSchema) throws(StoreError) {
         try Self.checkWritable(configuration.path)
         do {
-            database = try Database(
-                path: configuration.path,
-                busyTimeout: configuration.lockTimeout
-            )
-            // Two writers would each believe their own revision; the exclusive mode makes the second one fail.
-            try database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            try database.execute("PRAGMA journal_mode = WAL")
-            try database.execute("PRAGMA synchronous = FULL")
-            try database.execute("PRAGMA journal_size_limit = 67108864")
-            let pageBytes = max(1, try database.integer("PRAGMA page_size") ?? 4_096)
-            try database.execute(
-                "PRAGMA max_page_count = \(max(1, configuration.maximumFileBytes / pageBytes))"
-            )
+            database = try Self.open(configuration)
             try schema.migrate(database)
             let verdict = try database.text("PRAGMA quick_check(1)") ?? "no answer"
             guard verdict == "ok" else {
                 throw StoreError(.corrupt, "the file is damaged: \(verdict)")
             }
-            selectEntry = try database.prepare(SQL.selectEntry, isKept: true)
-            selectRange = try database.prepare(SQL.selectRange, isKept: true)
-            selectRangeToEnd = try database.prepare(SQL.selectRangeToEnd, isKept: true)
-            upsertEntry = try database.prepare(SQL.upsertEntry, isKept: true)
-            deleteEntry = try database.prepare(SQL.deleteEntry, isKept: true)
-            insertChange = try database.prepare(SQL.insertChange, isKept: true)
-            selectChanges = try database.prepare(SQL.selectChanges, isKept: true)
-            deleteChanges = try database.prepare(SQL.deleteChanges, isKept: true)
-            updateState = try database.prepare(SQL.updateState, isKept: true)
+            statements = try StoreStatements(
+                database,
+                maximumKeyBytes: configuration.limits.maximumKeyBytes
+            )
             revision = Revision(try database.integer("SELECT revision FROM state") ?? 0)
             oldestChange = Revision(try database.integer("SELECT oldest_change FROM state") ?? 1)
+            oldestRead = Revision(try database.integer("SELECT oldest_read FROM state") ?? 0)
         } catch let error as StoreError {
             throw error
         } catch {
@@ -64,6 +43,24 @@ final class StoreFile {
         }
         limits = configuration.limits
         retainedRevisions = Int64(configuration.retainedRevisions)
+    }
+
+    private static func open(_ configuration: SQLiteStore.Configuration) throws -> Database {
+        let database = try Database(
+            path: configuration.path,
+            busyTimeout: configuration.lockTimeout
+        )
+        // Two writers would each believe their own revision; the exclusive mode makes the second
+        // one fail.
+        try database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        try database.execute("PRAGMA journal_mode = WAL")
+        try database.execute("PRAGMA synchronous = FULL")
+        try database.execute("PRAGMA journal_size_limit = 67108864")
+        let pageBytes = max(1, try database.integer("PRAGMA page_size") ?? 4_096)
+        try database.execute(
+            "PRAGMA max_page_count = \(max(1, configuration.maximumFileBytes / pageBytes))"
+        )
+        return database
     }
 
     /// Without this, SQLite opens the file for reading and fails later with "disk I/O error".
@@ -81,76 +78,97 @@ final class StoreFile {
 
     // MARK: Reading
 
-    func get(_ key: StoreKey) throws(StoreError) -> RangeResult {
-        try reading { RangeResult(revision: revision, entries: try entry(key).map { [$0] } ?? []) }
+    func range(_ query: RangeQuery) throws(StoreError) -> RangeResult {
+        try checkReadable(query.revision)
+        let limit = query.limit ?? limits.maximumRangeEntries
+        let result = try reading {
+            try statements.range(query.range, at: query.revision, limit: limit, head: revision)
+        }
+        guard query.limit != nil || !result.hasMore else {
+            throw .limitExceeded("more than \(limit) entries in \(query.range)")
+        }
+        return result
     }
 
-    func range(prefix: StoreKey) throws(StoreError) -> RangeResult {
-        let limit = limits.maximumRangeEntries
-        let entries = try reading {
-            let statement = prefix.endOfPrefix == nil ? selectRangeToEnd : selectRange
-            defer { statement.reset() }
-            try statement.bind(prefix.bytes, at: 1)
-            try statement.bind(limit + 1, at: 2)
-            if let end = prefix.endOfPrefix { try statement.bind(end.bytes, at: 3) }
-            var entries: [StoreEntry] = []
-            while try statement.step() { entries.append(Self.entry(statement)) }
-            return entries
-        }
-        guard entries.count <= limit else {
-            throw .limitExceeded("more than \(limit) entries under \"\(prefix)\"")
-        }
-        return RangeResult(revision: revision, entries: entries)
-    }
-
-    /// The next changes from a revision on, up to the batch limit and the end of the revision that reaches it.
-    func changes(prefix: StoreKey, from start: Revision) throws(StoreError) -> ChangeBatch {
-        guard start >= oldestChange else {
+    private func checkReadable(_ asked: Revision?) throws(StoreError) {
+        guard let asked, asked != revision else { return }
+        guard asked < revision else {
             throw StoreError(
-                .compacted,
-                "the history before revision \(oldestChange) is gone, asked was \(start)",
-                oldestRevision: oldestChange
+                .futureRevision,
+                "the store is at revision \(revision), asked was \(asked)"
             )
         }
+        // What was there just before the oldest change that is kept is known as well.
+        guard asked >= max(oldestChange.previous, oldestRead) else { throw compacted(asked) }
+    }
+
+    private func compacted(_ asked: Revision) -> StoreError {
+        StoreError(
+            .compacted,
+            "the history before revision \(oldestChange) is gone, asked was \(asked)",
+            oldestRevision: oldestChange
+        )
+    }
+
+    /// The next changes from a revision on, up to the batch limit and the end of the revision that
+    /// reaches it.
+    func changes(in range: KeyRange, from start: Revision) throws(StoreError) -> ChangeBatch {
+        guard start >= oldestChange else { throw compacted(start) }
         return try reading {
-            defer { selectChanges.reset() }
-            try selectChanges.bind(start.rawValue, at: 1)
             var changes: [StoreChange] = []
-            while try selectChanges.step() {
-                let change = Self.change(selectChanges)
-                guard change.key.hasPrefix(prefix) else { continue }
+            let isWhole = try statements.forEachChange(from: start) { change in
+                guard range.contains(change.key) else { return true }
                 if let last = changes.last, changes.count >= limits.maximumChangesPerBatch,
                     last.revision < change.revision
                 {
-                    return ChangeBatch(revision: last.revision, changes: changes)
+                    return false
                 }
                 changes.append(change)
+                return true
             }
-            return ChangeBatch(revision: revision, changes: changes)
+            let reached = isWhole ? revision : changes.last?.revision ?? revision
+            return ChangeBatch(revision: reached, changes: changes)
         }
+    }
+
+    func leases() throws(StoreError) -> [Lease] {
+        try reading { try statements.leases() }
+    }
+
+    func keys(of lease: LeaseID) throws(StoreError) -> [StoreKey] {
+        try reading { try statements.keys(of: lease) }
     }
 
     // MARK: Writing
 
-    /// What one transaction of a group did.
+    /// One of a group of writes.
+    enum Write {
+        case transaction(Transaction)
+        case grant(Lease)
+        case revoke(LeaseID)
+    }
+
+    /// What one write of a group did.
     struct Applied {
-        let result: TransactionResult
+        /// The transaction's result, or only the revision that there is now; or why it was refused
+        /// before it changed anything.
+        let outcome: Result<TransactionResult, StoreError>
         /// The keys that it changed.
         let keys: [StoreKey]
     }
 
-    /// Does a group of transactions, each at its own revision, with one wait for the disk.
-    func apply(_ group: [Transaction]) throws(StoreError) -> [Applied] {
+    /// Does a group of writes, each at its own revision, with one wait for the disk.
+    func apply(_ group: [Write]) throws(StoreError) -> [Applied] {
         var head = revision
         var oldest = oldestChange
         let applied = try writing {
             var applied: [Applied] = []
-            for transaction in group {
-                applied.append(try apply(transaction, head: &head))
+            for write in group {
+                applied.append(try apply(write, head: &head))
             }
             if head > revision {
                 try dropOldHistory(head: head, oldest: &oldest)
-                try saveState(head, oldest)
+                try statements.saveState(head, oldest)
             }
             return applied
         }
@@ -160,75 +178,99 @@ final class StoreFile {
 
     func compact(before revision: Revision) throws(StoreError) {
         guard revision <= self.revision.next else {
-            throw .invalid(
+            throw StoreError(
+                .futureRevision,
                 "can't compact before revision \(revision), the store is at \(self.revision)"
             )
         }
         guard revision > oldestChange else { return }
         try writing {
-            try dropHistory(before: revision)
-            try saveState(self.revision, revision)
+            try statements.dropHistory(from: oldestChange, before: revision)
+            try statements.saveState(self.revision, revision)
         }
         oldestChange = revision
+    }
+
+    private func apply(_ write: Write, head: inout Revision) throws -> Applied {
+        switch write {
+        case .transaction(let transaction):
+            return try apply(transaction, head: &head)
+        case .grant(let lease):
+            try statements.grant(lease)
+            return done(head, [])
+        case .revoke(let id):
+            guard try statements.hasLease(id) else { return refused(.leaseNotFound(id)) }
+            let keys = try statements.keys(of: id)
+            for key in keys { _ = try statements.delete(key, at: head.next) }
+            try statements.revoke(id)
+            if !keys.isEmpty { head = head.next }
+            return done(head, keys)
+        }
+    }
+
+    private func done(_ head: Revision, _ keys: [StoreKey]) -> Applied {
+        let result = TransactionResult(succeeded: true, revision: head, results: [])
+        return Applied(outcome: .success(result), keys: keys)
+    }
+
+    private func refused(_ error: StoreError) -> Applied {
+        Applied(outcome: .failure(error), keys: [])
     }
 
     private func apply(_ transaction: Transaction, head: inout Revision) throws -> Applied {
         var succeeded = true
         for compare in transaction.compares where succeeded {
-            succeeded = compare.holds(for: try entry(compare.key))
+            succeeded = compare.holds(for: try statements.entry(compare.key))
         }
         let operations = succeeded ? transaction.success : transaction.failure
+        for case .put(_, _, let lease?) in operations where try !statements.hasLease(lease) {
+            return refused(.leaseNotFound(lease))
+        }
         let next = head.next
         var keys: [StoreKey] = []
-        for operation in operations where try apply(operation, at: next) {
-            keys.append(operation.key)
+        var results: [TransactionResult.OperationResult] = []
+        for operation in operations {
+            results.append(try apply(operation, at: next, head: head, keys: &keys))
         }
         if !keys.isEmpty { head = next }
-        return Applied(result: TransactionResult(succeeded: succeeded, revision: head), keys: keys)
-    }
-
-    /// False when nothing changed.
-    private func apply(_ operation: Transaction.Operation, at revision: Revision) throws -> Bool {
-        let old = try entry(operation.key)
-        switch operation {
-        case .put(let key, let value):
-            let new = StoreEntry(
-                key: key,
-                value: value,
-                createRevision: old?.createRevision ?? revision,
-                modRevision: revision,
-                version: (old?.version ?? 0) + 1
+        // The ranges of one transaction are all true for the revision that it leads to.
+        let known = head
+        let told = results.map { result in
+            guard case .range(let read) = result else { return result }
+            return .range(
+                RangeResult(revision: known, entries: read.entries, hasMore: read.hasMore)
             )
-            try upsertEntry.bind(key.bytes, at: 1)
-            try upsertEntry.bind(value, at: 2)
-            try upsertEntry.bind(new.createRevision.rawValue, at: 3)
-            try upsertEntry.bind(new.modRevision.rawValue, at: 4)
-            try upsertEntry.bind(new.version, at: 5)
-            try upsertEntry.run()
-            try record(.put(new))
-        case .delete(let key):
-            guard old != nil else { return false }
-            try deleteEntry.bind(key.bytes, at: 1)
-            try deleteEntry.run()
-            try record(.delete(key, revision))
         }
-        return true
+        let result = TransactionResult(succeeded: succeeded, revision: known, results: told)
+        return Applied(outcome: .success(result), keys: keys)
     }
 
-    private func record(_ change: StoreChange) throws {
-        try insertChange.bind(change.revision.rawValue, at: 1)
-        try insertChange.bind(change.key.bytes, at: 2)
-        switch change {
-        case .put(let entry):
-            try insertChange.bind(entry.value, at: 3)
-            try insertChange.bind(entry.createRevision.rawValue, at: 4)
-            try insertChange.bind(entry.version, at: 5)
-        case .delete:
-            try insertChange.bindNull(at: 3)
-            try insertChange.bind(0, at: 4)
-            try insertChange.bind(0, at: 5)
+    private func apply(
+        _ operation: Transaction.Operation,
+        at revision: Revision,
+        head: Revision,
+        keys: inout [StoreKey]
+    ) throws -> TransactionResult.OperationResult {
+        switch operation {
+        case .put(let key, let value, let lease):
+            try statements.put(key, value, lease, at: revision)
+            keys.append(key)
+            return .put
+        case .delete(let key):
+            guard try statements.delete(key, at: revision) else { return .deleted(0) }
+            keys.append(key)
+            return .deleted(1)
+        case .deleteRange(let range):
+            let deleted = try statements.keys(in: range)
+            for key in deleted { _ = try statements.delete(key, at: revision) }
+            keys += deleted
+            return .deleted(deleted.count)
+        case .range(let query):
+            let limit = query.limit ?? limits.maximumRangeEntriesInTransaction
+            return .range(
+                try statements.range(query.range, at: nil, limit: limit, head: head)
+            )
         }
-        try insertChange.run()
     }
 
     /// Keeps the last revisions.
@@ -237,43 +279,12 @@ final class StoreFile {
     private func dropOldHistory(head: Revision, oldest: inout Revision) throws {
         let kept = head.rawValue - oldest.rawValue + 1
         guard kept > retainedRevisions + retainedRevisions / 10 else { return }
-        oldest = Revision(head.rawValue - retainedRevisions + 1)
-        try dropHistory(before: oldest)
+        let before = Revision(head.rawValue - retainedRevisions + 1)
+        try statements.dropHistory(from: oldest, before: before)
+        oldest = before
     }
 
-    private func dropHistory(before revision: Revision) throws {
-        try deleteChanges.bind(revision.rawValue, at: 1)
-        try deleteChanges.run()
-    }
-
-    private func saveState(_ revision: Revision, _ oldest: Revision) throws {
-        try updateState.bind(revision.rawValue, at: 1)
-        try updateState.bind(oldest.rawValue, at: 2)
-        try updateState.run()
-    }
-
-    // MARK: Rows
-
-    private func entry(_ key: StoreKey) throws -> StoreEntry? {
-        defer { selectEntry.reset() }
-        try selectEntry.bind(key.bytes, at: 1)
-        return try selectEntry.step() ? Self.entry(selectEntry) : nil
-    }
-
-    private static func entry(_ row: Statement) -> StoreEntry {
-        StoreEntry(
-            key: StoreKey(bytes: row.blob(0)),
-            value: row.blob(1),
-            createRevision: Revision(row.integer(2)),
-            modRevision: Revision(row.integer(3)),
-            version: row.integer(4)
-        )
-    }
-
-    private static func change(_ row: Statement) -> StoreChange {
-        row.isNull(1)
-            ? .delete(StoreKey(bytes: row.blob(0)), Revision(row.integer(3))) : .put(entry(row))
-    }
+    // MARK: Failures
 
     private func reading<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
         do {
@@ -290,22 +301,4 @@ final class StoreFile {
             throw StoreError(sqlite: error, doing: "write to the store")
         }
     }
-}
-
-private enum SQL {
-    private static let entryColumns =
-        "SELECT key, value, create_revision, mod_revision, version FROM entry"
-
-    static let selectEntry = "\(entryColumns) WHERE key = ?1"
-    static let selectRange = "\(entryColumns) WHERE key >= ?1 AND key < ?3 ORDER BY key LIMIT ?2"
-    static let selectRangeToEnd = "\(entryColumns) WHERE key >= ?1 ORDER BY key LIMIT ?2"
-    static let upsertEntry = "INSERT OR REPLACE INTO entry VALUES (?1, ?2, ?3, ?4, ?5)"
-    static let deleteEntry = "DELETE FROM entry WHERE key = ?1"
-    static let insertChange = "INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5)"
-    static let selectChanges = """
-        SELECT key, value, create_revision, revision, version FROM change
-        WHERE revision >= ?1 ORDER BY revision, key
-        """
-    static let deleteChanges = "DELETE FROM change WHERE revision < ?1"
-    static let updateState = "UPDATE state SET revision = ?1, oldest_change = ?2"
 }

@@ -33,7 +33,24 @@ struct StoreSchema: Sendable {
             version INTEGER NOT NULL,
             PRIMARY KEY (revision, key)
         ) WITHOUT ROWID;
+        """,
         """
+        -- Reads at an older revision, and leases. The last change of each key before the history's
+        -- begin is kept from here on; version 1 dropped it, so what such a file held between its
+        -- oldest change and now can't be told.
+        ALTER TABLE state ADD COLUMN oldest_read INTEGER NOT NULL DEFAULT 0;
+        UPDATE state SET oldest_read = revision WHERE oldest_change > 1;
+        ALTER TABLE entry ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE change ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
+        INSERT INTO change SELECT mod_revision, key, value, create_revision, version, lease
+            FROM entry WHERE mod_revision < (SELECT oldest_change FROM state);
+        CREATE INDEX change_by_key ON change (key, revision);
+        CREATE INDEX entry_by_lease ON entry (lease) WHERE lease <> 0;
+        CREATE TABLE lease (
+            id INTEGER PRIMARY KEY,
+            seconds INTEGER NOT NULL
+        );
+        """,
     ])
 
     /// Brings the file to the current version, all steps in one transaction; refuses what it doesn't know.

@@ -28,6 +28,14 @@ struct MeridianControl: AsyncParsableCommand {
     var dataDir = "meridian-data"
 
     @Option(
+        help: """
+            The shared store of several control planes, etcd://HOST:PORT,HOST:PORT; without it the \
+            embedded one in --data-dir is used.
+            """
+    )
+    var store: String?
+
+    @Option(
         name: .customLong("admin-http"),
         help: """
             Serves the admin API as JSON over HTTP too, at HOST:PORT. It knows no users: keep it on \
@@ -58,6 +66,7 @@ struct MeridianControl: AsyncParsableCommand {
                 dataDirectory: dataDir,
                 meshPath: mesh,
                 adminHTTP: adminHTTP?.address,
+                storeURL: store,
                 loadReportInterval: loadReportInterval
             ),
             logger: Logger(label: "meridian-control") { JSONLogHandler(label: $0) }

@@ -18,7 +18,13 @@ import Testing
         #expect(result.status == 0, "\(result.errors)")
     }
 
-    /// What the two tests above rely on: a comparison that finds nothing would let everything pass.
+    @Test func `the protos agree with the descriptors inside the etcd binary`() throws {
+        let result = try Comparison.run("etcd")
+        #expect(result.differences == [], "\(result.errors)")
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
+    /// What the tests above rely on: a comparison that finds nothing would let everything pass.
     @Test(arguments: ["xds-protos", "envoy"])
     func `each kind of difference is reported`(originals: String) throws {
         let result = try Comparison.run(originals, "Tests/Fixtures/differing-protos")

@@ -60,7 +60,7 @@ import Testing
             )
             for index in 100..<600 {
                 try database.execute(
-                    "INSERT INTO entry VALUES (CAST('k\(index)' AS BLOB), zeroblob(1000), 21, 21, 1)"
+                    "INSERT INTO entry VALUES (CAST('k\(index)' AS BLOB), zeroblob(1000), 21, 21, 1, 0)"
                 )
             }
             try database.execute("UPDATE state SET revision = 21")
@@ -103,6 +103,40 @@ import Testing
         let next = try await store.put("small", "x")
         #expect(next.revision == range.revision.next)
         await store.close()
+    }
+
+    /// As on a disk that fails, or a file system that has become read-only: the process may write no
+    /// file past this size.
+    @Test func `when the disk takes no more, changes are refused and reads go on`() async throws {
+        let path = configuration.path
+        await #expect(processExitsWith: .success) { [path = path as String] in
+            let store = try await SQLiteStore.open(SQLiteStore.Configuration(path: path))
+            let lease = try await store.grantLease(for: .seconds(1))
+            _ = try await store.commit(Transaction(success: [.put("leased", [1], lease: lease.id)]))
+            try await store.put("a", "1")
+            let before = try await store.range(prefix: "")
+            signal(SIGXFSZ, SIG_IGN)
+            let usual = limitFileSize(1)
+            var codes: [StoreError.Code] = []
+            for index in 0..<3 {
+                do throws(StoreError) {
+                    try await store.put("k\(index)", "x")
+                } catch {
+                    codes.append(error.code)
+                }
+            }
+            let during = try await store.range(prefix: "")
+            _ = limitFileSize(usual)
+            try await store.put("b", "1")
+            // The lease has run out or will; its keys go as soon as the disk takes it.
+            var watch = store.watch(prefix: "leased", from: before.revision.next)
+                .makeAsyncIterator()
+            let gone = try await watch.next(isolation: nil)?.changes.map(\.key)
+            let after = try await store.range(prefix: "")
+            guard codes == [.inputOutput, .inputOutput, .inputOutput], during == before,
+                gone == ["leased"], after.entries.map(\.key) == ["a", "b"]
+            else { exit(EXIT_FAILURE) }
+        }
     }
 
     @Test func `one transaction that is too large for the disk does not fail its group`()
@@ -173,6 +207,20 @@ import Testing
         #expect(error?.code == .corrupt)
         #expect(try Data(contentsOf: url).count == bytes.count)
     }
+}
+
+/// Lets this process write no file past a size; the limit that there was.
+private func limitFileSize(_ bytes: rlim_t) -> rlim_t {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else {
+        exit(EXIT_FAILURE)
+    }
+    let usual = limit.rlim_cur
+    limit.rlim_cur = bytes
+    guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else {
+        exit(EXIT_FAILURE)
+    }
+    return usual
 }
 
 /// The code that opening fails with; nil when it succeeds.

@@ -21,6 +21,13 @@ import Testing
         await store.close()
     }
 
+    @Test(arguments: 1...8)
+    func `random operations do what the model does`(seed: UInt64) async throws {
+        let store = try await SQLiteStore.open(configuration)
+        try await RandomOperations(seed: seed, count: 600).check(store)
+        await store.close()
+    }
+
     @Test func `a store that is opened again is as it was`() async throws {
         let first = try await SQLiteStore.open(configuration)
         try await first.put("a", "1")
@@ -158,7 +165,78 @@ import Testing
         }
         #expect(entries.map(\.key) == ["a"])
         #expect(error?.code == .newerSchema)
-        #expect(error?.message.contains("schema version 2, expected at most 1") == true)
+        #expect(error?.message.contains("schema version 3, expected at most 2") == true)
+    }
+
+    /// Written as the released version 1 did, tables and all.
+    private func writeVersion1(compactedTo oldest: Int64) throws {
+        let database = try Database(path: configuration.path)
+        try database.execute(StoreSchema.current.steps[0])
+        try database.execute(
+            "PRAGMA application_id = \(0x4D45_5249); PRAGMA user_version = 1; PRAGMA journal_mode = WAL"
+        )
+        let puts: [(revision: Int64, key: String, create: Int64, version: Int64)] = [
+            (1, "old", 1, 1), (2, "a", 2, 1), (3, "a", 2, 2), (5, "a", 2, 3),
+        ]
+        for put in puts {
+            let row = "CAST('\(put.key)' AS BLOB), CAST('\(put.revision)' AS BLOB)"
+            try database.execute(
+                """
+                INSERT INTO change VALUES (\(put.revision), \(row), \(put.create), \(put.version));
+                INSERT OR REPLACE INTO entry
+                VALUES (\(row), \(put.create), \(put.revision), \(put.version));
+                """
+            )
+        }
+        try database.execute(
+            """
+            INSERT INTO change VALUES (4, CAST('gone' AS BLOB), NULL, 0, 0);
+            DELETE FROM change WHERE revision < \(oldest);
+            UPDATE state SET revision = 5, oldest_change = \(oldest);
+            """
+        )
+    }
+
+    @Test func `a file of version 1 keeps its entries, its revisions and its history`()
+        async throws
+    {
+        try writeVersion1(compactedTo: 1)
+        let store = try await SQLiteStore.open(configuration)
+        let now = try await store.range(prefix: "")
+        let older = try await store.range(prefix: "", at: Revision(2))
+        let history = try await store.history(of: "a")
+        let told = try await changes(of: store.watch(prefix: "", from: Revision(1)), count: 5)
+        let lease = try await store.grantLease(for: .seconds(60))
+        let put = try await store.commit(
+            Transaction(success: [.put("new", [1], lease: lease.id)])
+        )
+        #expect(now.revision == Revision(5))
+        #expect(now.entries.map(\.key) == ["a", "old"])
+        #expect(now.entries.map(\.version) == [3, 1])
+        #expect(now.entries.map(\.value) == [[0x35], [0x31]])
+        #expect(now.entries.allSatisfy { $0.lease == nil })
+        #expect(older.entries.map(\.value) == [[0x32], [0x31]])
+        #expect(history.versions.map(\.version) == [3, 2, 1])
+        #expect(told.map(\.revision) == (1...5).map { Revision($0) })
+        #expect(put.revision == Revision(6))
+        await store.close()
+    }
+
+    @Test func `a file of version 1 that has lost history does not pretend to know it`()
+        async throws
+    {
+        try writeVersion1(compactedTo: 4)
+        let store = try await SQLiteStore.open(configuration)
+        let older = await #expect(throws: StoreError.self) {
+            try await store.range(prefix: "", at: Revision(4))
+        }
+        let told = try await changes(of: store.watch(prefix: "", from: Revision(4)), count: 2)
+        try await store.put("a", "new")
+        let before = try await store.range(prefix: "", at: Revision(5))
+        #expect(older?.code == .compacted)
+        #expect(told.map(\.revision) == [Revision(4), Revision(5)])
+        #expect(before.entries.map(\.value) == [[0x35], [0x31]])
+        await store.close()
     }
 
     @Test func `a migration that fails leaves the file as it was`() async throws {

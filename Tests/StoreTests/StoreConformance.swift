@@ -24,6 +24,25 @@ enum StoreConformance: CaseIterable, Sendable {
     case `a cancelled watch ends`
     case `a random history told by a watch ends where the range is`
     case `a closed store says so`
+    // StoreConformance+Ranges.swift
+    case `a range has a start, an end and a limit`
+    case `a read at an older revision finds what was there`
+    case `a read at a revision to come is refused`
+    case `compaction takes older revisions and leaves the ones after`
+    case `operations of a transaction see what those before them did`
+    case `a range that makes no sense is refused`
+    case `the history of a key is its versions, the newest first`
+    case `the history of a key ends where compaction came`
+    case `a watch of a range tells its keys only, a revision's in their order`
+    case `records of a newer program are refused`
+    // StoreConformance+Leases.swift
+    case `a lease that is revoked takes its keys along at one revision`
+    case `a lease that nobody keeps alive runs out and takes its keys along`
+    case `a lease that is kept alive stays`
+    case `a put takes the key off its lease, a put with another onto that one`
+    case `an unknown lease is refused and nothing is done`
+    case `a lease says how it stands`
+    case `a lease is at least as long as was asked for`
 
     func check(_ store: some Store) async throws {
         switch self {
@@ -47,6 +66,38 @@ enum StoreConformance: CaseIterable, Sendable {
         case .`a random history told by a watch ends where the range is`:
             try await randomHistory(store)
         case .`a closed store says so`: try await closed(store)
+        default: try await checkMore(store)
+        }
+    }
+
+    // Apart from the others because together they are more than a screen.
+    private func checkMore(_ store: some Store) async throws {
+        switch self {
+        case .`a range has a start, an end and a limit`: try await startEndLimit(store)
+        case .`a read at an older revision finds what was there`: try await olderRevision(store)
+        case .`a read at a revision to come is refused`: try await futureRevision(store)
+        case .`compaction takes older revisions and leaves the ones after`:
+            try await compactedReads(store)
+        case .`operations of a transaction see what those before them did`:
+            try await operationResults(store)
+        case .`a range that makes no sense is refused`: try await refusedRanges(store)
+        case .`the history of a key is its versions, the newest first`: try await history(store)
+        case .`the history of a key ends where compaction came`:
+            try await compactedHistory(store)
+        case .`a watch of a range tells its keys only, a revision's in their order`:
+            try await watchedRange(store)
+        case .`records of a newer program are refused`: try await newerRecords(store)
+        case .`a lease that is revoked takes its keys along at one revision`:
+            try await revocation(store)
+        case .`a lease that nobody keeps alive runs out and takes its keys along`:
+            try await expiry(store)
+        case .`a lease that is kept alive stays`: try await keptAlive(store)
+        case .`a put takes the key off its lease, a put with another onto that one`:
+            try await otherLease(store)
+        case .`an unknown lease is refused and nothing is done`: try await unknownLease(store)
+        case .`a lease says how it stands`: try await leaseStatus(store)
+        case .`a lease is at least as long as was asked for`: try await leaseTimes(store)
+        default: Issue.record("the rule “\(self)” has no check")
         }
     }
 
@@ -109,6 +160,10 @@ enum StoreConformance: CaseIterable, Sendable {
             .value("a", .equal, [0x6D]), .value("a", .less, [0x6E]),
             .value("a", .greater, [0x6C, 0xFF]),
             .value("a", .notEqual, []), .value("a", .less, [0x6D, 0]),
+            .createRevision("a", .equal, before), .createRevision("a", .less, mod),
+            .createRevision("b", .equal, .zero), .createRevision("a", .greater, .zero),
+            .lease("a", .equal, nil), .lease("b", .equal, nil),
+            .lease("a", .less, LeaseID(1)),
         ]
         let fails: [Transaction.Compare] = [
             .isAbsent("a"), .modRevision("a", .equal, before), .modRevision("a", .less, mod),
@@ -116,6 +171,8 @@ enum StoreConformance: CaseIterable, Sendable {
             .version("a", .greater, 2),
             .version("a", .equal, 1), .value("a", .equal, [0x6E]), .value("a", .notEqual, [0x6D]),
             .value("b", .equal, []), .value("b", .notEqual, [1]), .value("b", .less, [1]),
+            .createRevision("a", .equal, mod), .createRevision("b", .greater, .zero),
+            .lease("a", .equal, LeaseID(1)), .lease("a", .notEqual, nil),
         ]
         for compare in holds {
             let result = try await store.commit(Transaction(compares: [compare], success: []))
@@ -164,8 +221,17 @@ enum StoreConformance: CaseIterable, Sendable {
             Transaction(compares: [.isAbsent("a")], success: [.put("a", [2])])
         )
         let same = try await store.put("a", "1")
-        #expect(absent == TransactionResult(succeeded: true, revision: put.revision))
-        #expect(failed == TransactionResult(succeeded: false, revision: put.revision))
+        #expect(
+            absent
+                == TransactionResult(
+                    succeeded: true,
+                    revision: put.revision,
+                    results: [.deleted(0)]
+                )
+        )
+        #expect(
+            failed == TransactionResult(succeeded: false, revision: put.revision, results: [])
+        )
         #expect(same.revision > put.revision)
     }
 
@@ -176,6 +242,13 @@ enum StoreConformance: CaseIterable, Sendable {
             Transaction(success: [], failure: [.put("a", [1]), .put("a", [2])]),
             Transaction(success: [.put("a", [1]), .put("", [2])]),
             Transaction(compares: [.isAbsent("")], success: [.put("a", [1])]),
+            Transaction(success: [.put("a/1", [1]), .deleteRange(.prefix("a/"))]),
+            Transaction(success: [.put("a", [1]), .range(RangeQuery(.all))]),
+            Transaction(success: [.put("a", [1]), .range(RangeQuery(.all, limit: 1_001))]),
+            Transaction(
+                success: [.put("a", [1]), .range(RangeQuery(.all, at: Revision(1), limit: 1))]
+            ),
+            Transaction(success: [.put("a", [1]), .deleteRange(KeyRange(from: "c", to: "b"))]),
         ]
         for transaction in bad {
             await #expect(throws: StoreError.self, "\(transaction)") {
@@ -383,7 +456,7 @@ enum StoreConformance: CaseIterable, Sendable {
 }
 
 /// Reads batches until there are so many changes, or the watch ends.
-private func changes(
+func changes(
     of watch: some AsyncSequence<ChangeBatch, StoreError>,
     count: Int
 ) async throws -> [StoreChange] {
@@ -391,7 +464,7 @@ private func changes(
     return try await changes(&iterator, count: count)
 }
 
-private func changes<Iterator: AsyncIteratorProtocol>(
+func changes<Iterator: AsyncIteratorProtocol>(
     _ watch: inout Iterator,
     count: Int
 ) async throws -> [StoreChange] where Iterator.Element == ChangeBatch {

@@ -248,7 +248,7 @@ private struct FaultSimulation: ~Copyable {
                 if memory.uncertain.count + memory.rejections.count > 4 * 12 {
                     problems.append("\(index): too much is remembered of \(type.shortName)")
                 }
-            case .overdue, .companionsBelongElsewhere: break
+            case .overdue, .ignoredNonce, .companionsBelongElsewhere: break
             case .violation(let violation): problems.append("\(index): \(violation.message)")
             }
         }

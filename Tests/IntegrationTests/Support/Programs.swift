@@ -34,6 +34,11 @@ enum Programs {
         )
     }
 
+    /// Debian's etcd.
+    static func etcd() throws -> String {
+        try path("/usr/bin/etcd", hint: "`scripts/test` installs the package etcd-server")
+    }
+
     private static func path(_ path: String, hint: String) throws -> String {
         guard FileManager.default.isExecutableFile(atPath: path) else {
             throw Missing(description: "there is no program at \(path): \(hint)")
