@@ -89,15 +89,17 @@ package final class GRPCServer: Service {
     package func listen() async throws -> TransportAddress {
         try prepareTLS()
         let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1024)
+            // A fleet comes back at once after a restart; the system cuts it to its own limit.
+            .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            // Small reads first: an idle connection keeps one such buffer, a busy one grows to 64 KiB.
+            // Small reads first, and none is very large: a connection keeps a buffer of the size that its
+            // largest read had, and an Envoy's first request brings 61 kB.
             .childChannelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(
                     minimum: 512,
                     initial: 512,
-                    maximum: 65_536
+                    maximum: 16_384
                 )
             )
             .childChannelInitializer { channel in
