@@ -7,7 +7,7 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// For the targets that every request goes through.
+/// For the targets that every request, and every stream of every configuration change, goes through.
 ///
 /// Debug builds, which all tests are, check at each access to a class's property that nobody else
 /// is changing it; release builds go without (docs/adr/0012).
@@ -116,7 +116,7 @@ let package = Package(
         library("Routing", ["Mesh", "Primitives"]),
         library("SidecarBootstrap", ["Mesh", "Primitives"]),
         library("Translation", ["EnvoyAPI", "Mesh", "Primitives", "Routing", "XDSCore", protobuf]),
-        library("XDSCore", ["Primitives"]),
+        library("XDSCore", ["Primitives"], settings: runtimeSettings),
 
         // Shells around them.
         library("Store", ["SQLite"]),
@@ -137,7 +137,8 @@ let package = Package(
             [
                 "EnvoyAPI", "GRPC", "Loads", "Primitives", "XDSCore", deque, lifecycle, logging,
                 nioCore, protobuf,
-            ]
+            ],
+            settings: runtimeSettings
         ),
         library(
             "GRPCChannel",

@@ -393,7 +393,7 @@ extension ADSStream {
         for index in subscriptions.indices {
             let typeURL = subscriptions[index].typeURL
             let journal = view.journal(of: typeURL)
-            if isHeld(subscriptions[index]) {
+            if isHeld(at: index) {
                 // Nothing that refers to clusters waits for these: the client has some already.
             } else if areClustersActive || !typeURL.refersToClusters {
                 if let push = subscriptions[index].nextUpdate(in: journal) {
@@ -426,7 +426,7 @@ extension ADSStream {
             guard
                 (isNothingReferring && !(isRemoval && isAnyRefused))
                     || subscriptions[index].hasTooManyHeldRemovals,
-                !isHeld(subscriptions[index])
+                !isHeld(at: index)
             else { continue }
             let push = subscriptions[index].nextRemoval(in: view.journal(of: typeURL)) { name in
                 view.refers(to: ResourceReference(typeURL, name))
@@ -435,9 +435,9 @@ extension ADSStream {
         }
     }
 
-    private func isHeld(_ subscription: Subscription) -> Bool {
-        holdsEndpoints && subscription.typeURL == .clusterLoadAssignment
-            && subscription.hasEarlierState
+    private func isHeld(at index: Int) -> Bool {
+        holdsEndpoints && subscriptions[index].typeURL == .clusterLoadAssignment
+            && subscriptions[index].hasEarlierState
     }
 
     /// What goes with the resources of a response becomes due, for the types that come after.

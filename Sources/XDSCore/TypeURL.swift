@@ -39,7 +39,8 @@ package struct TypeURL: Hashable, Sendable {
     /// One of the standard types from bytes as they came in; nil for any other text.
     package init?(standardUTF8 text: UnsafeRawBufferPointer) {
         for (known, expected) in Self.byUTF8 where expected.count == text.count {
-            if text.elementsEqual(expected) {
+            // The words that tell the types apart stand at the end.
+            if text.reversed().elementsEqual(expected.reversed()) {
                 self.kind = .known(known)
                 return
             }
