@@ -31,8 +31,10 @@ final class WorkerFleet: ChangeSource {
         var epoch: UInt64?
         var isServing = true
         var isWanted = true
-        /// Who comes back from churn has another port, as a new process has.
+        /// Who comes back from churn has another port and another name, as a new process has: one that
+        /// kept its name would soon be told that it registers too often.
         var port: UInt32 = 8_080
+        var generation = 0
     }
 
     private struct Churn {
@@ -93,7 +95,7 @@ final class WorkerFleet: ChangeSource {
         let index = workers[number].index
         let scope = mesh.scopes[index.endpoint % mesh.scopes.count]
         return .with {
-            $0.workerID = "worker-\(number)"
+            $0.workerID = "worker-\(number)-\(workers[number].generation)"
             $0.service = mesh.clusterName(index.cluster)
             $0.version = "1.0.0"
             $0.locality = .with {
@@ -213,6 +215,7 @@ final class WorkerFleet: ChangeSource {
     private func replace(_ number: Int) {
         deregister(number)
         workers[number].port = workers[number].port % 60_000 + 1
+        workers[number].generation += 1
         register(number)
     }
 
