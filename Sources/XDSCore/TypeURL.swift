@@ -40,7 +40,9 @@ package struct TypeURL: Hashable, Sendable {
     package init?(standardUTF8 text: UnsafeRawBufferPointer) {
         for (known, expected) in Self.byUTF8 where expected.count == text.count {
             // The words that tell the types apart stand at the end.
-            if text.reversed().elementsEqual(expected.reversed()) {
+            var index = text.count
+            while index > 0, text[index - 1] == expected[index - 1] { index -= 1 }
+            if index == 0 {
                 self.kind = .known(known)
                 return
             }

@@ -33,6 +33,11 @@ import Testing
         _ handler: @escaping AdminHTTPServer.Handler,
         _ body: (EndpointAddress) async throws -> Result
     ) async throws -> Result {
+        var configuration = configuration
+        // Hundreds of tests may run beside this one, and each of its steps may wait for its turn.
+        if configuration.requestTimeout == AdminHTTPConfiguration().requestTimeout {
+            configuration.requestTimeout = .seconds(300)
+        }
         let server = AdminHTTPServer(
             address: EndpointAddress(host: "127.0.0.1", port: 0),
             configuration: configuration,

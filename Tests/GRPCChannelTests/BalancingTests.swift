@@ -4,7 +4,7 @@ import GRPCChannel
 import NIOPosix
 import Testing
 
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct BalancingTests {
     private static let roundRobin = #"{"loadBalancingConfig": [{"round_robin": {}}]}"#
 

@@ -11,7 +11,7 @@ import Testing
 /// What a channel costs beside the one connection that it uses.
 ///
 /// The server has a thread of its own, so that what all other threads allocate is the client's.
-@Suite(.timeLimit(.minutes(2)), .serialized, .enabled(if: allocation_counting_works()))
+@Suite(.timeLimit(.minutes(10)), .serialized, .enabled(if: allocation_counting_works()))
 struct CostTests {
     private static let calls = 1000
 

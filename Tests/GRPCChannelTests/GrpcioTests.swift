@@ -7,7 +7,7 @@ import Testing
 
 /// Our retries against a grpcio server, run with the Python of the repository's `.venv` or of
 /// MERIDIAN_PYTHON.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct GrpcioTests {
     private static let config = #"""
         {"methodConfig": [{"name": [{"service": "test.Who"}], "retryPolicy": {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import GRPCChannel
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ResolverTests {
     // MARK: - Targets
 

@@ -4,7 +4,7 @@ import GRPCChannel
 import NIOCore
 import Testing
 
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct RetryTests {
     private func config(attempts: Int = 4, extra: String = "") -> String {
         #"""

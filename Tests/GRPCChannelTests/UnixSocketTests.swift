@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct UnixSocketTests {
     /// Runs `body` with a path in a folder of its own.
     private func withPath(_ body: (String) async throws -> Void) async throws {

@@ -6,7 +6,7 @@ import Primitives
 import Testing
 
 /// Calls and connections that are not there yet, and servers that are unwell.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct WaitingTests {
     private static let roundRobin = #"{"loadBalancingConfig": [{"round_robin": {}}]}"#
 

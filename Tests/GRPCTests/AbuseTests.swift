@@ -8,7 +8,7 @@ import Testing
 /// Our server, with its default limits, against clients that want it to fall over.
 ///
 /// In each test another client is served meanwhile.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(10)), .serialized)
 struct AbuseTests {
     /// What an attacker repeats, and what ends it.
     struct Flood: CustomTestStringConvertible {

@@ -7,7 +7,7 @@ import Testing
 ///
 /// The server has a thread of its own, so what that thread allocates while calls are made one after the other is the
 /// cost of those calls: reading, decoding of headers, the handler, the answer, the write. The client is elsewhere.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: allocation_counting_works()))
+@Suite(.timeLimit(.minutes(10)), .enabled(if: allocation_counting_works()))
 struct AllocationTests {
     private static let calls = 1000
 

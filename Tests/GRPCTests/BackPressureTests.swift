@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// A reader that stops reading stops the writer, whatever the writer has to say.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct BackPressureTests {
     private static let chunk = GRPCFrame(bytes: [UInt8](repeating: 7, count: 32 * 1024))
     private static let chunkBytes = chunk.buffer.readableBytes

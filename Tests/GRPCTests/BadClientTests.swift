@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// Our server against clients that send what they should not.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct BadClientTests {
     private func withServer(
         _ configuration: GRPCServerConfiguration = .testing,

@@ -6,7 +6,7 @@ import Primitives
 import Testing
 
 /// Our client against servers that do what they should not.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct BadServerTests {
     private static let responseHeaders = [(":status", "200"), ("content-type", "application/grpc")]
 

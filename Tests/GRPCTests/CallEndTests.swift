@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// How calls end before their time.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct CallEndTests {
     /// A method that tells when it starts, waits until it is cancelled and tells that too.
     private static func waiting(_ events: Mailbox<String>) -> MethodHandler {

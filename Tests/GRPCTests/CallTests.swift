@@ -3,7 +3,7 @@ import NIOCore
 import Testing
 
 /// Our client and our server, over a socket.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct CallTests {
     private func withEcho(_ body: (Loopback) async throws -> Void) async throws {
         try await Loopback.run(methods: { EchoMethods.register(in: &$0) }, body: body)

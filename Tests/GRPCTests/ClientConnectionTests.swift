@@ -6,7 +6,7 @@ import Primitives
 import Testing
 
 /// What the owner of a client's connection is told of it.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ClientConnectionTests {
     /// Keeps what a call's observer hears.
     private final class Ends: ClientCallObserver {

@@ -7,7 +7,7 @@ import Testing
 @testable import GRPC
 
 /// Compressed messages on calls between our client, our server and peers that break the rules.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct CompressionTests {
     private static let text = String(repeating: "compressible ", count: 5000)
 

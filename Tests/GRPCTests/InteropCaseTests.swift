@@ -9,7 +9,7 @@ import TLSTestSupport
 import Testing
 
 /// The official interoperability cases, between ourselves and against grpcio.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct InteropCaseTests {
     @Test(arguments: InteropCase.allCases)
     func `a case passes between our client and our server`(testCase: InteropCase) async throws {

@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// Against grpcio, which no one here wrote.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct InteropTests {
     @Test func `grpcio can call our server in every way`() async throws {
         let cancelled = Mailbox<Void>()

@@ -7,7 +7,7 @@ import ServiceLifecycle
 import SwiftProtobuf
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct HealthServiceTests {
     private typealias Request = Grpc_Health_V1_HealthCheckRequest
     private typealias Response = Grpc_Health_V1_HealthCheckResponse
@@ -93,7 +93,7 @@ struct HealthServiceTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReflectionServiceTests {
     private typealias Request = Grpc_Reflection_V1_ServerReflectionRequest
     private typealias Response = Grpc_Reflection_V1_ServerReflectionResponse

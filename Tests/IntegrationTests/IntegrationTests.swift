@@ -4,5 +4,5 @@ import Testing
 ///
 /// One after the other: three or four processes for each test are as much as two cores take without
 /// starving one of them.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 enum IntegrationTests {}

@@ -8,7 +8,7 @@ import Testing
 @testable import TLS
 
 /// What TLS asks of the allocator for each call, beyond what the call costs in plaintext.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: allocation_counting_works()), .serialized)
+@Suite(.timeLimit(.minutes(10)), .enabled(if: allocation_counting_works()), .serialized)
 struct AllocationTests {
     private static let calls = 500
 

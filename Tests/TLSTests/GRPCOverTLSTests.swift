@@ -11,7 +11,7 @@ import Testing
 @testable import TLS
 
 /// Our server and our client over sockets.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct GRPCOverTLSTests {
     @Test func `calls pass, and the server knows the client`() async throws {
         try await TLSFleet.with(clients: .optional) { fleet in

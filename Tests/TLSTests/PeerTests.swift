@@ -9,7 +9,7 @@ import Testing
 @testable import TLS
 
 /// Against TLS that no one here wrote.
-@Suite(.timeLimit(.minutes(3)), .serialized)
+@Suite(.timeLimit(.minutes(10)), .serialized)
 struct PeerTests {
     // MARK: - OpenSSL's own client
 

@@ -90,7 +90,7 @@ extension DiscoveryPair {
             Envoy_Service_Status_V3_ClientStatusRequest.with {
                 $0.nodeMatchers = [.with { $0.nodeID.exact = node }]
             },
-            timeout: .seconds(60)
+            timeout: .seconds(300)
         )
         return response.config.flatMap { $0.genericXdsConfigs.map(\.name) }
     }

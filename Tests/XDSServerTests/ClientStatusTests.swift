@@ -15,7 +15,7 @@ import XDSServer
         try await pair.client.unary(
             "/\(Self.service)/FetchClientStatus",
             request,
-            timeout: .seconds(60)
+            timeout: .seconds(300)
         )
     }
 

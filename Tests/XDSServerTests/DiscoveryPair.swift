@@ -54,7 +54,7 @@ struct DiscoveryPair: Sendable {
         _ method: String,
         of: (Request, Response).Type = (Request, Response).self
     ) async throws -> DiscoveryCall<Request, Response> {
-        DiscoveryCall(call: try await client.open("/\(service)/\(method)", timeout: .seconds(60)))
+        DiscoveryCall(call: try await client.open("/\(service)/\(method)", timeout: .seconds(300)))
     }
 
     func openDelta(

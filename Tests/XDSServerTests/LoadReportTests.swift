@@ -294,7 +294,7 @@ private struct LoadReportPair: Sendable {
 
     func open() async throws -> DiscoveryCall<Request, Response> {
         let method = "/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats"
-        return DiscoveryCall(call: try await client.open(method, timeout: .seconds(60)))
+        return DiscoveryCall(call: try await client.open(method, timeout: .seconds(300)))
     }
 
     /// A stream that has been asked for reports.

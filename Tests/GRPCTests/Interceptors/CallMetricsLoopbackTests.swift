@@ -4,7 +4,7 @@ import Primitives
 import Testing
 
 /// Metrics of a real server and a real client, against what is known to have happened.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct CallMetricsLoopbackTests {
     private static let seed: UInt64 = 20_240_607
 

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Interceptors of a real server and a real client.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct InterceptorTests {
     private func server(_ interceptors: any ServerInterceptor...) -> GRPCServerConfiguration {
         var configuration = GRPCServerConfiguration.testing

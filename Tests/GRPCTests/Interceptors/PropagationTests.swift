@@ -3,7 +3,7 @@ import NIOCore
 import Testing
 
 /// What a server call hands on to the calls that are made while it is served.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct PropagationTests {
     /// What each server of a chain saw of the call that reached it.
     private struct Sighting: Sendable {

@@ -2,7 +2,7 @@ import GRPC
 import Testing
 
 /// Interceptors as grpcio sees them.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct TracingInteropTests {
     @Test func `grpcio sends a trace and sees what interceptors add and refuse`() async throws {
         let sink = SpanBuffer()
