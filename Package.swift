@@ -210,7 +210,10 @@ let package = Package(
         program("bench-load", ["GRPC", "Primitives", argumentParser, nioPosix]),
         program(
             "bench-xds",
-            ["CEpoll", "CNghttp2", "EnvoyAPI", "MeridianAPI", argumentParser, protobuf]
+            [
+                "CEpoll", "CNghttp2", "EnvoyAPI", "MeridianAPI", "Primitives", argumentParser,
+                protobuf,
+            ]
         ),
         program(
             "bench-registry",

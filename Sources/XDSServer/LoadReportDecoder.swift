@@ -28,9 +28,7 @@ enum LoadReportDecoder {
     /// - Parameter known: the clusters that the control plane has.
     static func report(in request: MessageBytes, known: Set<String>) throws -> LoadReport {
         var report = LoadReport()
-        var fields = ProtobufFields(request)
-        while let field = try fields.next() {
-            guard field.number == 2, let bytes = field.bytes else { continue }
+        for bytes in try contents(ofField: 2, in: request) {
             let wire = try Envoy_Config_Endpoint_V3_ClusterStats(
                 grpcMessage: bytes,
                 options: options
@@ -39,61 +37,31 @@ enum LoadReportDecoder {
         }
         return report
     }
-}
 
-/// The fields of a protobuf message, without a look inside them.
-private struct ProtobufFields {
-    struct Field {
-        let number: UInt64
-        /// Of a length-delimited field; it shares the message's storage.
-        let bytes: ByteBuffer?
-    }
-
-    private struct Malformed: Error {}
-
-    private var buffer: ByteBuffer
-
-    init(_ buffer: ByteBuffer) {
-        self.buffer = buffer
-    }
-
-    mutating func next() throws -> Field? {
-        guard buffer.readableBytes > 0 else { return nil }
-        guard let tag = readVarint(), tag >> 3 != 0 else { throw malformed }
-        // The wire types of the protobuf encoding.
-        switch tag & 7 {
-        case 0:
-            guard readVarint() != nil else { throw malformed }
-        case 1: try skip(8)
-        case 5: try skip(4)
-        case 2:
-            guard let length = readVarint().flatMap({ Int(exactly: $0) }),
-                let bytes = buffer.readSlice(length: length)
-            else { throw malformed }
-            return Field(number: tag >> 3, bytes: bytes)
-        default: throw malformed
+    /// Each shares the message's storage.
+    private static func contents(
+        ofField number: UInt64,
+        in message: MessageBytes
+    ) throws(GRPCError) -> [MessageBytes] {
+        do {
+            return try message.withUnsafeReadableBytes { bytes in
+                var fields = ProtobufFields(bytes)
+                var contents: [MessageBytes] = []
+                while let field = try fields.next() {
+                    guard field.number == number, let range = field.content,
+                        let content = message.getSlice(
+                            at: message.readerIndex + range.lowerBound,
+                            length: range.count
+                        )
+                    else { continue }
+                    contents.append(content)
+                }
+                return contents
+            }
+        } catch {
+            let name = Envoy_Service_LoadStats_V3_LoadStatsRequest.protoMessageName
+            throw GRPCError(.invalidArgument, "the message is not a valid \(name)")
         }
-        return Field(number: tag >> 3, bytes: nil)
-    }
-
-    private mutating func skip(_ count: Int) throws {
-        guard buffer.readableBytes >= count else { throw malformed }
-        buffer.moveReaderIndex(forwardBy: count)
-    }
-
-    private mutating func readVarint() -> UInt64? {
-        var value: UInt64 = 0
-        for shift in stride(from: 0, to: 64, by: 7) {
-            guard let byte = buffer.readInteger(as: UInt8.self) else { return nil }
-            value |= UInt64(byte & 0x7F) << UInt64(shift)
-            if byte & 0x80 == 0 { return value }
-        }
-        return nil
-    }
-
-    private var malformed: GRPCError {
-        let name = Envoy_Service_LoadStats_V3_LoadStatsRequest.protoMessageName
-        return GRPCError(.invalidArgument, "the message is not a valid \(name)")
     }
 }
 
