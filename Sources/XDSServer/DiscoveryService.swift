@@ -158,9 +158,8 @@ package final class DiscoveryService: Service {
         of nodeID: String? = nil,
         withResources: Bool = false
     ) async -> [ProxyStatus] {
-        let proxies = await forEachStream { stream -> ProxyStatus? in
-            guard nodeID == nil || stream.node?.id == nodeID else { return nil }
-            return stream.status(withResources: withResources)
+        let proxies = await directory.streams(of: nodeID.map { [$0] }).answers {
+            $0.status(withResources: withResources)
         }
         return proxies.sorted { ($0.nodeID, $0.connected) < ($1.nodeID, $1.connected) }
     }
@@ -168,13 +167,9 @@ package final class DiscoveryService: Service {
     /// The nodes of the connected clients, each once, ordered by id; of some nodes, or of all for
     /// nil.
     package func nodes(_ nodeIDs: Set<String>? = nil) async -> [Envoy_Config_Core_V3_Node] {
-        let streams = directory.streams(of: nodeIDs)
-        let loops = Dictionary(grouping: streams) { ObjectIdentifier($0.eventLoop) }
         var nodes: [String: Envoy_Config_Core_V3_Node] = [:]
-        for streams in loops.values {
-            guard let eventLoop = streams.first?.eventLoop else { continue }
-            let found = eventLoop.submit { streams.compactMap { $0.value.node } }
-            for node in (try? await found.get()) ?? [] { nodes[node.id] = node }
+        for node in await directory.streams(of: nodeIDs).answers({ $0.node }) {
+            nodes[node.id] = node
         }
         return nodes.values.sorted { $0.id < $1.id }
     }
@@ -183,25 +178,11 @@ package final class DiscoveryService: Service {
     func clientStatuses(
         where isWanted: @escaping @Sendable (Envoy_Config_Core_V3_Node) -> Bool
     ) async -> [ClientStatus] {
-        let streams = await forEachStream { stream -> ClientStatus? in
+        let streams = await directory.all.answers { stream -> ClientStatus? in
             guard let node = stream.node, isWanted(node) else { return nil }
             return ClientStatus(node: node, resources: stream.resourceStatuses)
         }
         return ClientStatus.merged(streams)
-    }
-
-    /// What `body` says of each stream, asked on its event loop.
-    private func forEachStream<Answer: Sendable>(
-        _ body: @escaping @Sendable (DiscoveryStream) -> Answer?
-    ) async -> [Answer] {
-        var answers: [Answer] = []
-        for stream in directory.all {
-            // A loop that shuts down answers nothing more; its streams are gone then.
-            if let answer = try? await stream.eventLoop.submit({ body(stream.value) }).get() {
-                answers.append(answer)
-            }
-        }
-        return answers
     }
 
     /// Waits until every connected client has accepted what was published before the call, or until

@@ -101,11 +101,33 @@ extension StreamDirectory.State {
 }
 
 extension [StreamDirectory.BoundStream] {
+    /// Streams that are asked in one turn of an event loop: what else waits there is served in between.
+    private static var streamsPerTurn: Int { 64 }
+
+    private var byLoop: some Collection<Self> {
+        Dictionary(grouping: self) { ObjectIdentifier($0.eventLoop) }.values
+    }
+
     /// Calls `body` with the streams of each event loop, on that loop: one hop for each loop.
     func forEachLoop(_ body: @escaping @Sendable ([DiscoveryStream]) -> Void) {
-        let groups = Dictionary(grouping: self) { ObjectIdentifier($0.eventLoop) }
-        for group in groups.values {
+        for group in byLoop {
             group.first?.eventLoop.execute { body(group.map(\.value)) }
         }
+    }
+
+    /// What `body` says of each stream, asked on its event loop; nothing for nil.
+    func answers<Answer: Sendable>(
+        _ body: @escaping @Sendable (DiscoveryStream) -> Answer?
+    ) async -> [Answer] {
+        var answers: [Answer] = []
+        for group in byLoop {
+            for start in stride(from: 0, to: group.count, by: Self.streamsPerTurn) {
+                let turn = group[start..<Swift.min(start + Self.streamsPerTurn, group.count)]
+                let asked = group[start].eventLoop.submit { turn.compactMap { body($0.value) } }
+                // A loop that shuts down answers nothing more; its streams are gone then.
+                answers += (try? await asked.get()) ?? []
+            }
+        }
+        return answers
     }
 }
