@@ -63,14 +63,7 @@ extension ResourceFacts {
         case .cluster(let name):
             need(.cluster, name, at: "\(place).cluster", isOnDemand: isOnDemand)
         case .weightedClusters(let weighted):
-            for (index, part) in weighted.clusters.enumerated() {
-                need(
-                    .cluster,
-                    part.name,
-                    at: "\(place).weighted_clusters.clusters[\(index)]",
-                    isOnDemand: isOnDemand
-                )
-            }
+            needWeighted(weighted.clusters.map(\.name), at: place, isOnDemand: isOnDemand)
         case nil: break
         }
     }

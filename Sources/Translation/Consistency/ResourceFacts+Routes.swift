@@ -61,15 +61,7 @@ extension ResourceFacts {
         case .cluster(let name):
             need(.cluster, name, at: "\(place).cluster", isOnDemand: isOnDemand)
         case .weightedClusters(let weighted):
-            // One without a name is named by a header of the request.
-            for (index, part) in weighted.clusters.enumerated() {
-                need(
-                    .cluster,
-                    part.name,
-                    at: "\(place).weighted_clusters.clusters[\(index)]",
-                    isOnDemand: isOnDemand
-                )
-            }
+            needWeighted(weighted.clusters.map(\.name), at: place, isOnDemand: isOnDemand)
         // Named by a header of the request, or by a plugin.
         case .clusterHeader, nil: break
         }
@@ -78,6 +70,20 @@ extension ResourceFacts {
                 .cluster,
                 mirror.cluster,
                 at: "\(place).request_mirror_policies[\(index)].cluster",
+                isOnDemand: isOnDemand
+            )
+        }
+    }
+
+    /// The clusters that a route or a TCP proxy divides its traffic among.
+    ///
+    /// One without a name is named by a header of the request.
+    mutating func needWeighted(_ clusters: [String], at place: String, isOnDemand: Bool) {
+        for (index, name) in clusters.enumerated() {
+            need(
+                .cluster,
+                name,
+                at: "\(place).weighted_clusters.clusters[\(index)]",
                 isOnDemand: isOnDemand
             )
         }
