@@ -18,9 +18,10 @@ extension Subscription {
             return request.nonce.isEmpty ? .none : .unmatched
         }
         // The client will send its names again with its answer to the response that crossed this request.
-        if let lastNonce, Nonce(request.nonce) != lastNonce { return .stale }
+        let nonce = Nonce(request.nonce)
+        if let lastNonce, nonce != lastNonce { return .stale }
 
-        let verdict = answered(Nonce(request.nonce), error: request.error)
+        let verdict = answered(nonce, error: request.error)
         let added = NameSet(sorted: requested.sorted.filter { !names.contains($0) })
         if verdict == .none, request.error == nil, !typeURL.isFullStateInSotw, requested == names {
             // The same again without an answer in it: Envoy put a changed cluster into warming and asks for

@@ -75,12 +75,7 @@ package struct TypeURL: Hashable, Sendable {
     }
 
     /// One of the types that have a static let.
-    package var isStandard: Bool {
-        switch kind {
-        case .known: true
-        case .other: false
-        }
-    }
+    package var isStandard: Bool { standardIndex != nil }
 
     /// The text that goes on the wire.
     package var rawValue: String {

@@ -26,6 +26,13 @@ import XDSServer
         MeshState(mesh: try mesh(yaml()), shares: Shares(), revision: 1)
     }
 
+    /// Changes the reports in revision 2; what the routes were made of before is returned.
+    private static func change(_ state: MeshState) throws -> ResourceOrigin? {
+        let before = try routes(state, "n1").origin
+        state.meshChanged(to: try mesh(yaml(reports: "9s")), shares: Shares(), revision: 2)
+        return before
+    }
+
     private static func routes(_ state: MeshState, _ node: String) throws -> EncodedResource {
         let view = try state.view(of: MeshStateTests.node(node))
         return try #require(
@@ -68,12 +75,7 @@ import XDSServer
 
     @Test func `a culprit is served as it was, for the node that refuses it`() throws {
         let state = try Self.state()
-        let before = try Self.routes(state, "n1").origin
-        state.meshChanged(
-            to: try Self.mesh(Self.yaml(reports: "9s")),
-            shares: Shares(),
-            revision: 2
-        )
+        let before = try Self.change(state)
         let consequences = try Self.refuse(state, "n1", acceptedBefore: before)
         #expect(consequences.hasMoved)
         #expect(consequences.verdicts.map(\.culprit.part.object) == ["service reports"])
@@ -84,12 +86,7 @@ import XDSServer
 
     @Test func `nodes with the same quarantine share a view`() throws {
         let state = try Self.state()
-        let before = try Self.routes(state, "n1").origin
-        state.meshChanged(
-            to: try Self.mesh(Self.yaml(reports: "9s")),
-            shares: Shares(),
-            revision: 2
-        )
+        let before = try Self.change(state)
         for node in ["n1", "n2"] {
             _ = try Self.refuse(state, node, acceptedBefore: before)
         }
@@ -102,12 +99,7 @@ import XDSServer
 
     @Test func `changes of others reach a node with a quarantine`() throws {
         let state = try Self.state()
-        let before = try Self.routes(state, "n1").origin
-        state.meshChanged(
-            to: try Self.mesh(Self.yaml(reports: "9s")),
-            shares: Shares(),
-            revision: 2
-        )
+        let before = try Self.change(state)
         _ = try Self.refuse(state, "n1", acceptedBefore: before)
         let view = try state.view(of: MeshStateTests.node("n1"))
         state.meshChanged(
@@ -123,12 +115,7 @@ import XDSServer
     @Test func `a corrected object moves its nodes back, before their old views are told`() throws {
         let state = try Self.state()
         let shared = try state.view(of: MeshStateTests.node("n1"))
-        let before = try Self.routes(state, "n1").origin
-        state.meshChanged(
-            to: try Self.mesh(Self.yaml(reports: "9s")),
-            shares: Shares(),
-            revision: 2
-        )
+        let before = try Self.change(state)
         _ = try Self.refuse(state, "n1", acceptedBefore: before)
         var moved: Set<String> = []
         state.meshChanged(
@@ -165,12 +152,7 @@ import XDSServer
 
     @Test func `an operator's own routes stand, whatever was refused before`() throws {
         let state = try Self.state()
-        let before = try Self.routes(state, "n1").origin
-        state.meshChanged(
-            to: try Self.mesh(Self.yaml(reports: "9s")),
-            shares: Shares(),
-            revision: 2
-        )
+        let before = try Self.change(state)
         _ = try Self.refuse(state, "n1", acceptedBefore: before)
         _ = state.rawChanged(
             of: NodeSelector(nodeID: "n1"),
